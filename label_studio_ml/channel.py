@@ -1,0 +1,174 @@
+"""Frames between the web process and its children, and how a child is started and ended.
+
+A frame is a 4-byte big-endian length and that many bytes. Children are started fresh, never forked: a fork
+would carry locks, threads and CUDA state into the child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import cast
+
+_LENGTH = struct.Struct(">I")
+_PR_SET_PDEATHSIG = 1
+
+
+class Channel:
+    """The child's end: blocking reads on one thread, writes from any."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._write = threading.Lock()
+
+    def send(self, frame: bytes) -> None:
+        """Send one frame; raises OSError when the other side is gone."""
+        with self._write:
+            self._sock.sendall(_LENGTH.pack(len(frame)) + frame)
+
+    def receive(self) -> bytes | None:
+        """Wait for one frame; None when the other side is gone."""
+        header = self._exactly(_LENGTH.size)
+        return None if header is None else self._exactly(_LENGTH.unpack(header)[0])
+
+    def _exactly(self, count: int) -> bytes | None:
+        data = bytearray(count)
+        view, done = memoryview(data), 0
+        while done < count:
+            try:
+                got = self._sock.recv_into(view[done:])
+            except OSError:
+                return None
+            if not got:
+                return None
+            done += got
+        return bytes(data)
+
+
+class Connection(asyncio.Protocol):
+    """The web process's end, on its event loop."""
+
+    def __init__(self, on_frame: Callable[[bytes], None], on_lost: Callable[[], None]) -> None:
+        self._on_frame, self._on_lost = on_frame, on_lost
+        self._buffer = bytearray()
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop."""
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is one in all but name
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop: cut what came into frames."""
+        self._buffer += data
+        buffer, start = self._buffer, 0
+        while len(buffer) - start >= _LENGTH.size:
+            end = start + _LENGTH.size + _LENGTH.unpack_from(buffer, start)[0]
+            if end > len(buffer):
+                break
+            self._on_frame(bytes(buffer[start + _LENGTH.size : end]))
+            start = end
+        del buffer[:start]
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - either way the child is gone
+        """Called by the loop."""
+        self._on_lost()
+
+    def send(self, frame: bytes) -> None:
+        """Send one frame; lost if the child is gone, which `on_lost` tells."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines((_LENGTH.pack(len(frame)), frame))
+
+    def close(self) -> None:
+        """Close the socket; the child sees the end of its input."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+class Child:
+    """A started child process: its pid, how it ends, and the connection to it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], connection: Connection) -> None:
+        self._process = process
+        self.connection = connection
+        self.pid = process.pid
+
+    def send(self, frame: bytes) -> None:
+        """Send one frame to the child."""
+        self.connection.send(frame)
+
+    def kill(self) -> None:
+        """End the child and everything it started, at once."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.connection.close()
+
+    async def wait(self, timeout: float) -> bool:
+        """Wait for the child to end; False when it has not after `timeout` seconds."""
+        try:
+            await asyncio.to_thread(self._process.wait, timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)  # what it started and left behind
+        return True
+
+    async def ended(self) -> str:
+        """Reap a child whose socket closed and say how it ended."""
+        if not await self.wait(2.0):
+            self.kill()
+            await self.wait(5.0)
+        code = self._process.returncode
+        if code is None:
+            return "did not end"
+        if code < 0:
+            with contextlib.suppress(ValueError):
+                return f"was ended by {signal.Signals(-code).name}"
+        return f"ended with exit code {code}"
+
+
+async def start(
+    module: str,
+    environment: dict[str, str],
+    on_frame: Callable[[bytes], None],
+    on_lost: Callable[[], None],
+) -> Child:
+    """Start `python -m module FD` in a session of its own, connected by a socket pair."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(  # noqa: ASYNC220 - returns at once; asyncio's own cannot pass a socket
+            [sys.executable, "-m", module, str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_unix_connection(lambda: Connection(on_frame, on_lost), sock=ours)
+    return Child(process, connection)
+
+
+def connect(fd: int) -> Channel:
+    """[child] Take up the inherited socket, and arrange to die with the web process."""
+    sock = socket.socket(fileno=fd)
+    sock.set_inheritable(False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the web process, which ends us in order
+    if sys.platform == "linux":
+        # A model stuck in C code cannot notice that the socket closed; the kernel does it for us.
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    return Channel(sock)
+
+
+def end_group() -> None:
+    """[child] The web process is gone: end this process and whatever it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+    os._exit(1)

@@ -1,0 +1,453 @@
+"""The class that authors inherit from. Runs in workers, in the trainer, and wherever authors test their code."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import semver
+from label_studio_sdk._extensions.label_studio_tools.core.label_config import parse_config
+from label_studio_sdk._extensions.label_studio_tools.core.utils.io import get_local_path
+from label_studio_sdk.label_interface import LabelInterface
+
+from .backend import signatures, state
+from .protocol import events
+from .response import ModelResponse
+from .utils import is_preload_needed
+
+if TYPE_CHECKING:
+    from label_studio_sdk import LabelStudio
+
+__all__ = [
+    "LabelStudioMLBase",
+    "ModelResponse",
+    "get_all_classes_inherited_LabelStudioMLBase",
+    "predict_fn",
+    "update_fn",
+]
+
+_log = logging.getLogger(__name__)
+_registered: dict[str, Callable[..., Any]] = {}
+
+
+def predict_fn(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a plain function answer predictions; it is called as `function(tasks, context, helper=self, **kw)`."""
+    _registered["predict"] = function
+    return function
+
+
+def update_fn(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a plain function learn from events; it is called as `function(event, data, helper=self, **kw)`."""
+    _registered["update"] = function
+    return function
+
+
+def registered_predict() -> Callable[..., Any] | None:
+    """The function registered with `predict_fn`."""
+    return _registered.get("predict")
+
+
+def registered_update() -> Callable[..., Any] | None:
+    """The function registered with `update_fn`."""
+    return _registered.get("update")
+
+
+class LabelStudioMLBase:
+    """A model behind Label Studio. Override `predict()`, perhaps `setup()` and `fit()`.
+
+    One instance serves one project, one labeling config and one version, and is kept loaded between requests.
+
+    >>> class Greeter(LabelStudioMLBase):
+    ...     def predict(self, tasks, context=None, **kwargs):
+    ...         name, to_name, value = self.get_first_tag_occurence("TextArea", "Text")
+    ...         return [
+    ...             {
+    ...                 "result": [
+    ...                     {
+    ...                         "from_name": name,
+    ...                         "to_name": to_name,
+    ...                         "type": "textarea",
+    ...                         "value": {"text": ["Hello, " + task["data"][value]]},
+    ...                     }
+    ...                 ],
+    ...                 "score": 1.0,
+    ...             }
+    ...             for task in tasks
+    ...         ]
+    >>> config = '<View><Text name="t" value="$who"/><TextArea name="reply" toName="t"/></View>'
+    >>> Greeter(label_config=config).predict([{"data": {"who": "Ada"}}])[0]["result"][0]["value"]
+    {'text': ['Hello, Ada']}
+    """
+
+    INITIAL_MODEL_VERSION = "0.0.1"
+    """What an untrained model is called until it says otherwise."""
+
+    TRAIN_EVENTS: tuple[str, ...] = (
+        "ANNOTATION_CREATED",
+        "ANNOTATION_UPDATED",
+        "ANNOTATION_DELETED",
+        "START_TRAINING",
+    )
+    """Events that reach fit(). Singular and plural spellings count as the same; Start training always trains."""
+
+    _state: state.InstanceState
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> LabelStudioMLBase:  # noqa: PYI034 - Self needs 3.11
+        """Give the instance its state before the author's `__init__` runs."""
+        instance = super().__new__(cls)
+        instance._state = state.take_prepared()
+        return instance
+
+    def __init__(
+        self,
+        project_id: str | None = None,
+        label_config: str | None = None,
+        train_output: dict[str, Any] | None = None,
+        hostname: str = "",
+        access_token: str = "",
+        **_kwargs: Any,
+    ) -> None:
+        """Take what the server passes, all of it optional, and call `setup()`.
+
+        Args:
+            project_id: id of the Label Studio project.
+            label_config: its labeling config (XML).
+            train_output: what the last `fit()` returned.
+            hostname: Label Studio's address.
+            access_token: a token for it.
+        """
+        known = self._state
+        if known.project.id == "" and (project_id or label_config):
+            self._state = known = state.standalone(project_id, label_config)
+        if label_config is not None and label_config != self.label_config:
+            self.use_label_config(label_config)
+        if train_output:
+            self.train_output = train_output
+        known.hostname = hostname or known.hostname
+        known.access_token = access_token or known.access_token
+        untouched = known.version.number == 0 and not known.version.base_name
+        if untouched and known.version.name != self.INITIAL_MODEL_VERSION:
+            known.set("model_version", self.INITIAL_MODEL_VERSION)
+        self.setup()
+
+    def setup(self) -> None:
+        """Author's hook: load weights, `self.set("model_version", …)`. Called once per instance."""
+
+    # --- what the instance knows -----------------------------------------------------------------------
+
+    @property
+    def project_id(self) -> str:
+        """Id of the Label Studio project; empty outside one."""
+        return self._state.project.id
+
+    @project_id.setter
+    def project_id(self, value: str | None) -> None:
+        self._state.project = msgspec.structs.replace(self._state.project, id=str(value or ""))
+
+    @property
+    def label_config(self) -> str:
+        """The labeling config (XML)."""
+        return self._state.project.label_config
+
+    @label_config.setter
+    def label_config(self, value: str | None) -> None:
+        self.use_label_config(value or "")
+
+    @cached_property
+    def parsed_label_config(self) -> dict[str, Any]:
+        """The labeling config as `{control: {type, to_name, inputs, labels, labels_attrs, …}}`."""
+        return parse_config(self.label_config) if self.label_config else {}
+
+    @cached_property
+    def label_interface(self) -> LabelInterface:
+        """`label_studio_sdk`'s `LabelInterface` of the labeling config."""
+        return LabelInterface(config=self.label_config or "<View></View>")
+
+    def use_label_config(self, label_config: str) -> None:
+        """Switch to another labeling config."""
+        self._state.project = msgspec.structs.replace(self._state.project, label_config=label_config)
+        self.__dict__.pop("parsed_label_config", None)
+        self.__dict__.pop("label_interface", None)
+
+    @cached_property
+    def train_output(self) -> dict[str, Any]:
+        """What `fit()` returned for the version this instance serves; `{}` before any training."""
+        return self._state.train_output
+
+    @property
+    def hostname(self) -> str:
+        """Label Studio's address."""
+        return self._state.hostname
+
+    @hostname.setter
+    def hostname(self, value: str) -> None:
+        self._state.hostname = value
+
+    @property
+    def access_token(self) -> str:
+        """The token for Label Studio as it was set or received. See `get_label_studio_access_token`."""
+        return self._state.access_token
+
+    @access_token.setter
+    def access_token(self, value: str) -> None:
+        self._state.access_token = value
+
+    @property
+    def extra_params(self) -> dict[str, Any]:
+        """What was typed into "extra params" when the backend was connected."""
+        return self._state.extra_params
+
+    def set_extra_params(self, extra_params: dict[str, Any] | str) -> None:
+        """Replace the extra params of this instance."""
+        text = extra_params if isinstance(extra_params, str) else msgspec.json.encode(extra_params).decode()
+        self._state.project = msgspec.structs.replace(self._state.project, extra_params=text)
+
+    @property
+    def workdir(self) -> str | None:
+        """Folder of the version this instance serves; during `fit()` the folder of the version to be."""
+        return self._state.workdir
+
+    # --- values that survive restarts ------------------------------------------------------------------
+
+    def get(self, key: str) -> Any:
+        """A value stored with `set()` for this project; None when there is none."""
+        return self._state.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        """Store a value for this project. Inside `fit()` it is stored together with the new version, or not at all.
+
+        Args:
+            key: any name; `model_version` is the name under which predictions appear in Label Studio.
+            value: a string (comes back as a string) or anything else that is JSON (comes back as itself).
+        """
+        self._state.set(key, value)
+
+    def has(self, key: str) -> bool:
+        """Whether a value is stored under the key."""
+        return self._state.has(key)
+
+    @property
+    def model_version(self) -> semver.Version | str | None:
+        """Name of the version this instance serves: a `semver.Version` where it parses, else a string."""
+        name = self.get("model_version")
+        if not name:
+            return None
+        try:
+            return semver.Version.parse(str(name))
+        except ValueError:
+            return str(name)
+
+    def bump_model_version(self) -> semver.Version | str:
+        """Raise the minor number of a semantic version, store it and return it.
+
+        A name that is no semantic version gets a number behind it, counted up: `mine`, `mine.2`, `mine.3`.
+
+        >>> model = LabelStudioMLBase(project_id="bump")
+        >>> str(model.bump_model_version()), str(model.model_version)
+        ('0.1.0', '0.1.0')
+        """
+        version = self.model_version
+        if isinstance(version, semver.Version):
+            bumped: semver.Version | str = version.bump_minor()
+        else:
+            head, _, tail = str(version or "").rpartition(".")
+            bumped = f"{head}.{int(tail) + 1}" if head and tail.isdigit() else f"{version or 'model'}.2"
+        self.set("model_version", str(bumped))
+        return bumped
+
+    # --- the author's work -----------------------------------------------------------------------------
+
+    def predict(self, tasks: list[dict[str, Any]], context: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+        """Predict. May be `async`.
+
+        Args:
+            tasks: Label Studio tasks: dicts with `id`, `data`, and more.
+            context: for an interactive call what the annotator drew (`result`: list of regions), else None.
+            **kwargs: whatever else Label Studio sends.
+
+        Returns:
+            One prediction for each task, in the same order: a list of dicts with `result`, `score` (0 to 1) and
+            perhaps `model_version`, of `PredictionValue`s, or of lists of them; or a `ModelResponse`.
+        """
+        function = registered_predict()
+        return None if function is None else function(tasks, context, helper=self, **kwargs)
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Learn. Runs in a process of its own and may take as long as it needs.
+
+        Two signatures are understood: `fit(self, event, data, **kwargs)` is called for every event in
+        `TRAIN_EVENTS`; `fit(self, annotations, workdir=None, **kwargs)` with the project's annotated tasks.
+
+        Returns:
+            A dict that becomes `train_output`, or None.
+        """
+        function = registered_update()
+        return None if function is None else function(*args, helper=self, **kwargs)
+
+    def process_event(
+        self, event: str, data: dict[str, Any], job_id: str, additional_params: dict[str, Any]
+    ) -> Any:
+        """The step between an event and `fit()`; override it to choose what is learned from.
+
+        Args:
+            event: what happened, as in `TRAIN_EVENTS`.
+            data: the webhook's payload.
+            job_id: id of the training job.
+            additional_params: `workdir`, a fresh folder that is kept with the version.
+        """
+        if not events.trains(event, self.TRAIN_EVENTS):
+            return None
+        extra = {"job_id": job_id, **additional_params}
+        if signatures.fit_generation(type(self).fit) == 1:
+            extra = signatures.accepted(self.fit, {"event": event, "data": data, **extra})
+            return self.fit(self._state.annotated, **extra)
+        return self.fit(event, data, **signatures.accepted(self.fit, extra))
+
+    # --- Label Studio ----------------------------------------------------------------------------------
+
+    def _get_label_studio_client(self) -> LabelStudio | None:
+        """The SDK client of this instance, made on first use; None without an address and a token."""
+        if self._state.client is None and self.hostname and self.access_token:
+            from .label_studio.client import connect
+
+            self._state.client = connect(self.hostname, self.access_token)
+        client: LabelStudio | None = self._state.client
+        return client
+
+    def get_label_studio_access_token(self) -> str | None:
+        """A token that works right now: a personal access token is exchanged and refreshed as needed."""
+        client = self._get_label_studio_client()
+        if client is None:
+            return self.access_token or None
+        token: str = client._client_wrapper._tokens_client.api_key  # noqa: SLF001 - there is no public way
+        return token
+
+    def get_local_path(
+        self,
+        url: str,
+        project_dir: str | None = None,
+        ls_host: str | None = None,
+        ls_access_token: str | None = None,
+        task_id: int | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> str:
+        """A local file with the content of a task's media.
+
+        Args:
+            url: an upload, local-files path, cloud address or http(s) address from task data.
+            project_dir: folder of uploads, when this machine has it.
+            ls_host: Label Studio's address; default: the one this instance knows.
+            ls_access_token: a token for it; likewise.
+            task_id: id of the task; cloud addresses need it.
+            *args: passed on to the SDK.
+            **kwargs: passed on to the SDK.
+        """
+        path: str = get_local_path(
+            url,
+            *args,
+            project_dir=project_dir,
+            hostname=ls_host or self.hostname or None,
+            access_token=ls_access_token or self.get_label_studio_access_token(),
+            task_id=task_id,
+            **kwargs,
+        )
+        return path
+
+    def preload_task_data(self, task: dict[str, Any], value: Any = None, read_file: bool = True) -> Any:
+        """Replace media addresses inside task data by the file's text, or by its path.
+
+        Args:
+            task: the task, whose `id` cloud addresses need.
+            value: a part of its data (dict, list or string); default: `task["data"]`.
+            read_file: the file's text if true, else its local path.
+        """
+        value = task["data"] if value is None else value
+        if isinstance(value, dict):
+            for key, item in value.items():
+                value[key] = item if item is None else self.preload_task_data(task, item, read_file)
+            return value
+        if isinstance(value, list):
+            return [item if item is None else self.preload_task_data(task, item, read_file) for item in value]
+        if isinstance(value, str) and is_preload_needed(value):
+            path = self.get_local_path(value, task_id=task.get("id"))
+            return Path(path).read_text() if read_file else path
+        return value
+
+    # --- the labeling config ---------------------------------------------------------------------------
+
+    def get_first_tag_occurence(
+        self,
+        control_type: str | tuple[str, ...],
+        object_type: str | tuple[str, ...],
+        name_filter: Callable[[str], bool] | None = None,
+        to_name_filter: Callable[[str], bool] | None = None,
+    ) -> tuple[str, str, str]:
+        """The first control of a type on an object of a type, as `(from_name, to_name, value)`.
+
+        Args:
+            control_type: tag or tags, as in `"Choices"`.
+            object_type: tag or tags, as in `"Text"`.
+            name_filter: says which control names count.
+            to_name_filter: says which object names count.
+
+        Raises:
+            ValueError: the config has no such pair.
+        """
+        found: tuple[str, str, str] = self.label_interface.get_first_tag_occurence(
+            control_type=control_type,
+            object_type=object_type,
+            name_filter=name_filter,
+            to_name_filter=to_name_filter,
+        )
+        return found
+
+    def build_label_map(self, tag_name: str, names: list[str]) -> dict[str, str]:
+        """Which label of the config each label of the model stands for.
+
+        By the config's `predicted_values` (comma-separated), else by equal name, else by name without regard
+        to case. Model labels without a match are left out.
+
+        Args:
+            tag_name: name of the control tag.
+            names: the model's labels.
+
+        >>> model = LabelStudioMLBase(label_config='''<View><Image name="i" value="$i"/>
+        ...   <RectangleLabels name="box" toName="i"><Label value="Airplane"/>
+        ...   <Label value="Car" predicted_values="car, truck"/></RectangleLabels></View>''')
+        >>> model.build_label_map("box", ["airplane", "truck", "tree"])
+        {'airplane': 'Airplane', 'truck': 'Car'}
+        """
+        attributes = self.label_interface.get_control(tag_name).labels_attrs or {}
+        exact = {label: label for label in attributes}
+        folded = {label.casefold(): label for label in reversed(list(attributes))}
+        predicted = {
+            value.strip(): label
+            for label, tag in attributes.items()
+            for value in tag.attr.get("predicted_values", "").split(",")
+            if value.strip()
+        }
+        found = {name: predicted.get(name) or exact.get(name) or folded.get(name.casefold()) for name in names}
+        return {name: label for name, label in found.items() if label is not None}
+
+
+def get_all_classes_inherited_LabelStudioMLBase(script_file: str) -> list[str]:  # noqa: N802 - its historical name
+    """Names of the model classes in a script, which is imported for it.
+
+    Raises:
+        ModuleNotFoundError: the script, or something it imports, does not exist.
+    """
+    from .backend.source import candidates
+
+    path = Path(script_file).absolute()
+    sys.path.insert(0, str(path.parent))
+    try:
+        return sorted(found.__name__ for found in candidates(importlib.import_module(path.stem)))
+    finally:
+        sys.path.remove(str(path.parent))

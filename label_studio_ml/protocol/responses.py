@@ -1,0 +1,133 @@
+"""From what predict() returned to what Label Studio accepts. Pure functions.
+
+An item of `results` is one prediction or a list of them; `[]` stores nothing for its task.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from ..errors import PredictError
+
+NOTHING = b"[]"
+
+
+class WrongCount(PredictError):
+    """predict() returned another number of results than it was given tasks."""
+
+
+def normalise(returned: Any, count: int) -> list[Any]:
+    """Turn any return value that authors use into one item per task.
+
+    Accepts a list (of dicts, `PredictionValue`s, lists of them, or None), a `ModelResponse`, a dict with
+    `predictions` (or `results`), one prediction for one task, an iterator, and None for no predictions.
+
+    Raises:
+        WrongCount: the number of results is not `count`.
+        PredictError: the value is of another kind.
+
+    >>> normalise({"predictions": [{"result": []}]}, 1)
+    [{'result': []}]
+    """
+    if returned is None:
+        return [[] for _ in range(count)]
+    items = getattr(returned, "predictions", returned)
+    if isinstance(items, dict):
+        items = items.get("predictions", items.get("results", [items] if "result" in items else items))
+    if isinstance(items, dict | str | bytes) or not isinstance(items, Iterable):
+        raise PredictError(
+            f"predict() returned {type(returned).__name__}; return a list with one prediction per task."
+        )
+    items = list(items)
+    if len(items) != count:
+        raise WrongCount(f"predict() returned {len(items)} results for {count} tasks.")
+    return items
+
+
+def as_predictions(item: Any) -> list[dict[str, Any]]:
+    """The predictions in one item, as dicts.
+
+    Raises:
+        PredictError: one of them is not a prediction.
+    """
+    if item is None or (isinstance(item, dict | list) and not item):
+        return []
+    many = item if isinstance(item, Sequence) and not isinstance(item, str | bytes) else [item]
+    predictions = []
+    for one in many:
+        prediction = one.model_dump() if hasattr(one, "model_dump") else one
+        if not isinstance(prediction, dict):
+            raise PredictError(f"a prediction must be a dict with `result`, not {type(one).__name__}.")
+        if "result" not in prediction:
+            raise PredictError(f"a prediction needs the key `result`; this one has {sorted(map(str, prediction))}.")
+        predictions.append(prediction)
+    return predictions
+
+
+def plain(value: Any) -> Any:
+    """Make a value out of common libraries into JSON: NumPy, PyTorch, pandas, pydantic, sets, paths.
+
+    Raises:
+        TypeError: there is no JSON for it.
+    """
+    for method in ("model_dump", "tolist", "item", "isoformat", "__fspath__"):
+        convert = getattr(value, method, None)
+        if callable(convert):
+            return convert()
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def as_json(value: Any) -> Any:
+    """The value as JSON would give it back: only dicts, lists, strings, numbers, booleans and None.
+
+    Raises:
+        PredictError: something in it has no JSON form.
+    """
+    try:
+        return msgspec.to_builtins(value, str_keys=True, enc_hook=plain)
+    except (TypeError, ValueError) as error:
+        raise PredictError(f"the prediction is not JSON: {error}.") from None
+
+
+def name_version(predictions: list[dict[str, Any]], version: str) -> None:
+    """Put the version that `/setup` announces on the predictions of one task.
+
+    Label Studio asks again and again for tasks that have no prediction of the announced version. Several
+    predictions for a task may be of several models: they keep their names, as long as one has the announced one.
+    """
+    if len(predictions) > 1:
+        for prediction in predictions:
+            prediction["model_version"] = prediction.get("model_version") or version
+        if any(prediction["model_version"] == version for prediction in predictions):
+            return
+    for prediction in predictions[:1]:
+        prediction["model_version"] = version
+
+
+def check_score(predictions: list[dict[str, Any]]) -> None:
+    """Raise PredictError when a score is not a number, which Label Studio would refuse the whole batch for."""
+    for prediction in predictions:
+        score = prediction.get("score")
+        if score is None:
+            continue
+        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+            raise PredictError(f"`score` must be a finite number or None, not {score!r}.")
+
+
+def encode_item(item: Any, predictions: list[dict[str, Any]]) -> bytes:
+    """The JSON of one item of `results`: a list where the author gave a list, else the prediction itself."""
+    if not predictions:
+        return NOTHING
+    single = len(predictions) == 1 and not (isinstance(item, Sequence) and not isinstance(item, str | bytes))
+    return msgspec.json.encode(predictions[0] if single else predictions)
+
+
+def predict_body(results: Sequence[bytes]) -> bytes:
+    """The body of a `/predict` reply from items that are encoded already."""
+    return b'{"results":[%b]}' % b",".join(results)

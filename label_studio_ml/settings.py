@@ -1,0 +1,177 @@
+"""Every setting of the server, with its name, environment variables, default and meaning.
+
+This module alone reads the environment. `docs/settings.md` is generated from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import SettingError
+
+_UNITS = {"": 1, "B": 1, "K": 2**10, "KB": 2**10, "M": 2**20, "MB": 2**20, "G": 2**30, "GB": 2**30}
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+
+def _setting(default: Any, help_text: str, *env: str) -> Any:
+    return field(default=default, metadata={"help": help_text, "env": env})
+
+
+def env_names(spec: dataclasses.Field[Any]) -> tuple[str, ...]:
+    """The environment variables of a setting, the strongest first: our own, then those of older packages."""
+    return (f"LABEL_STUDIO_ML_{spec.name.upper()}", *spec.metadata["env"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How one server runs. Build it with `load`, which also reads the environment."""
+
+    host: str = _setting("0.0.0.0", "Address to listen on.")  # noqa: S104 - containers need it
+    port: int = _setting(9090, "Port to listen on.", "PORT")
+    model_dir: Path = _setting(
+        Path("model-data"),
+        "Folder for everything the server keeps: the database, versions, job folders. "
+        "Default: `model-data` inside the backend folder.",
+        "MODEL_DIR",
+    )
+    database_url: str = _setting("", "SQLAlchemy URL of the store. Default: an SQLite file in the model folder.")
+    basic_auth_user: str = _setting(
+        "", "User name Label Studio must send.", "BASIC_AUTH_USER", "ML_SERVER_BASIC_AUTH_USER"
+    )
+    basic_auth_pass: str = _setting(
+        "", "Password Label Studio must send.", "BASIC_AUTH_PASS", "ML_SERVER_BASIC_AUTH_PASS"
+    )
+    webhook_secret: str = _setting(
+        "",
+        "Accept a webhook without basic auth when its `X-Webhook-Secret` header has this value. "
+        "Label Studio sends no credentials with its webhooks, but lets you add headers to them.",
+    )
+    label_studio_url: str = _setting(
+        "", "Label Studio's address; overrides the one it sends.", "LABEL_STUDIO_URL", "LABEL_STUDIO_HOST"
+    )
+    label_studio_api_key: str = _setting(
+        "",
+        "Label Studio's API token; overrides the one it sends.",
+        "LABEL_STUDIO_API_KEY",
+        "LABEL_STUDIO_ACCESS_TOKEN",
+    )
+    workers: int = _setting(1, "Processes that answer predictions.", "WORKERS")
+    threads: int = _setting(
+        1, "Calls of predict() at once in one worker, each on its own instance of the class.", "THREADS"
+    )
+    max_batch_size: int = _setting(64, "Most tasks handed to one call of predict(); larger requests are cut.")
+    max_loaded_models: int = _setting(
+        8, "Instances of the class a worker keeps loaded; least recently used go first."
+    )
+    max_body_size: int = _setting(256 * 2**20, "Largest request body, also after decompression (`256MB`, `1G`).")
+    predict_timeout: float = _setting(
+        95.0, "Seconds after which a prediction is given up. Label Studio itself waits 100 s."
+    )
+    strict: bool = _setting(False, "Answer with an error instead of leaving out a task whose prediction fails.")
+    trainer_idle: float = _setting(
+        60.0, "Seconds after which the trainer process ends when there is nothing to train, and frees its memory."
+    )
+    shutdown_timeout: float = _setting(
+        30.0, "Seconds that requests in flight are given to finish when the server stops."
+    )
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.", "LOG_LEVEL")
+    debug: bool = _setting(False, "Log at DEBUG and show full causes of failures in the log.")
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database_url or f"sqlite:///{self.model_dir / 'label-studio-ml.db'}"
+
+    @property
+    def auth_required(self) -> bool:
+        """Whether clients must send credentials."""
+        return bool(self.basic_auth_user or self.basic_auth_pass)
+
+
+def size(text: str) -> int:
+    """Read a number of bytes.
+
+    >>> size("256MB"), size("1G"), size("1000")
+    (268435456, 1073741824, 1000)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    unit = _UNITS.get(match[2].upper()) if match else None
+    if match is None or unit is None:
+        raise SettingError(f"{text!r} is not a size. Write a number of bytes, or one like 256MB or 1G.")
+    return int(float(match[1]) * unit)
+
+
+def _convert(name: str, text: str, default: Any, *, is_size: bool) -> Any:
+    try:
+        if isinstance(default, bool):
+            word = text.strip().lower()
+            if word not in _TRUE | _FALSE:
+                raise ValueError(text)
+            return word in _TRUE
+        if is_size:
+            return size(text)
+        if isinstance(default, Path):
+            return Path(text).expanduser()
+        return type(default)(text)
+    except ValueError:
+        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(default)]
+        raise SettingError(f"{name} must be {kind}, not {text!r}.") from None
+
+
+def _check(settings: Settings) -> None:
+    for name in ("workers", "threads", "max_batch_size", "max_loaded_models", "max_body_size"):
+        if getattr(settings, name) < 1:
+            raise SettingError(f"{name} must be at least 1, not {getattr(settings, name)}.")
+    for name in ("predict_timeout", "trainer_idle", "shutdown_timeout"):
+        if not getattr(settings, name) > 0:
+            raise SettingError(f"{name} must be more than 0 seconds.")
+    if not 0 <= settings.port <= 65535:
+        raise SettingError(f"port must be between 0 and 65535, not {settings.port}.")
+    if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise SettingError(f"log_level must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}.")
+    if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
+        raise SettingError("Basic auth needs both a user and a password; only one of them is set.")
+
+
+def load(
+    environ: Mapping[str, str] | None = None, *, default_model_dir: Path | None = None, **given: Any
+) -> Settings:
+    """Settle every setting: what is given (and not None), else the environment, else the default.
+
+    Args:
+        environ: the environment; the process's own by default.
+        default_model_dir: the default of `model_dir`.
+        **given: settings by name.
+
+    Raises:
+        SettingError: a value makes no sense; the message names the setting.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {} if default_model_dir is None else {"model_dir": default_model_dir}
+    for spec in dataclasses.fields(Settings):
+        if given.get(spec.name) is not None:
+            name, value = spec.name, given[spec.name]
+        else:
+            env = next((env for env in env_names(spec) if environ.get(env)), None)
+            if env is None:
+                continue
+            name, value = f"The environment variable {env}", environ[env]
+        is_size = spec.name == "max_body_size"
+        values[spec.name] = (
+            _convert(name, value, spec.default, is_size=is_size) if isinstance(value, str) else value
+        )
+    if "log_level" in values:
+        level = values["log_level"].upper()
+        values["log_level"] = {"WARN": "WARNING", "CRITICAL": "ERROR"}.get(level, level)
+    settings = Settings(**values)
+    settings = dataclasses.replace(settings, model_dir=Path(settings.model_dir).expanduser().absolute())
+    if settings.debug:
+        settings = dataclasses.replace(settings, log_level="DEBUG")
+    _check(settings)
+    return settings

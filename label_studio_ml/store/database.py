@@ -1,0 +1,220 @@
+"""The database: SQLite in the model folder, or PostgreSQL by URL.
+
+Any process may read. Writes of a process go through one thread, which puts those that wait together into one
+commit: under many events at once an fsync is shared. A write returns when it is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.engine import make_url
+
+from ..errors import StoreError, one_line
+
+T = TypeVar("T")
+_Task = tuple[Callable[[Connection], Any], "Future[Any]"]
+
+HEAD = "0001"
+"""The migration this code was written for."""
+
+_BATCH = 256
+_log = logging.getLogger(__name__)
+
+
+class Database:
+    """One database, opened by one process."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database at an SQLAlchemy URL; for SQLite the file is created, readable by its owner alone.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        self.url = url
+        self._engine = _engine(url)
+        self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def migrate(self) -> None:
+        """Bring the schema up to date; the web process does this once, before anything else.
+
+        Raises:
+            StoreError: the database is damaged, or newer than this program.
+        """
+        with self._errors("open"), self._engine.connect() as connection:
+            current = _revision(connection)
+        if current == HEAD:
+            return
+        if current is not None:
+            self._back_up(current)
+        from . import migrations  # Alembic costs a tenth of a second, needed only here
+
+        with self._errors("migrate"), self._transaction() as connection:
+            if _revision(connection) != HEAD:
+                migrations.upgrade(connection)
+
+    def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a query on this thread and return its result.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        with self._errors("read"), self._engine.connect() as connection:
+            return query(connection)
+
+    def write(self, change: Callable[[Connection], T]) -> T:
+        """Make a change and return when it is on disk.
+
+        Raises:
+            StoreError: it could not be stored; then nothing of it is.
+        """
+        return self._submit(change).result()
+
+    async def read_async(self, query: Callable[[Connection], T]) -> T:
+        """`read` without blocking the event loop."""
+        return await asyncio.to_thread(self.read, query)
+
+    async def write_async(self, change: Callable[[Connection], T]) -> T:
+        """`write` without blocking the event loop."""
+        return await asyncio.wrap_future(self._submit(change))
+
+    def close(self) -> None:
+        """Finish what is queued and let go of the file."""
+        with self._lock:
+            self._closed = True
+            writer = self._writer
+            if writer is not None:
+                self._queue.put(None)
+        if writer is not None:
+            writer.join()
+        self._engine.dispose()
+
+    def _submit(self, change: Callable[[Connection], T]) -> Future[T]:
+        future: Future[T] = Future()
+        with self._lock:
+            if self._closed:
+                raise StoreError("The store is closed.")
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write_loop, name="store-writer", daemon=True)
+                self._writer.start()
+            self._queue.put((change, future))
+        return future
+
+    def _write_loop(self) -> None:
+        running = True
+        while running:
+            batch = [self._queue.get()]
+            while len(batch) < _BATCH:
+                try:
+                    batch.append(self._queue.get_nowait())
+                except queue.Empty:
+                    break
+            running = None not in batch
+            self._commit([task for task in batch if task is not None])
+
+    def _commit(self, batch: list[_Task]) -> None:
+        done: list[tuple[Future[Any], Any]] = []
+        try:
+            with self._errors("write"), self._transaction() as connection:
+                for change, future in batch:
+                    if not future.set_running_or_notify_cancel():
+                        continue
+                    savepoint = connection.begin_nested()
+                    try:
+                        result = change(connection)
+                        savepoint.commit()
+                    except sqlalchemy.exc.OperationalError:
+                        raise  # the disk or the file: it concerns the whole batch
+                    except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked for this change
+                        savepoint.rollback()
+                        future.set_exception(error)
+                    else:
+                        done.append((future, result))
+        except BaseException as error:  # noqa: BLE001 - every waiter must hear of it
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+        else:
+            for future, result in done:
+                future.set_result(result)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
+    @contextlib.contextmanager
+    def _errors(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlalchemy.exc.SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            raise StoreError(f"Cannot {verb} the database {_shown(self.url)}: {one_line(cause)}.") from error
+
+    def _back_up(self, revision: str) -> None:
+        path = _sqlite_path(self.url)
+        if path is None:
+            return
+        copy = path.with_name(f"{path.name}.backup-{revision}")
+        with self._errors("back up"), self._engine.connect() as connection:
+            copy.unlink(missing_ok=True)
+            connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
+        copy.chmod(0o600)
+        _log.info("Kept a copy of the database before changing its schema: %s", copy)
+
+
+def _engine(url: str) -> Engine:
+    path = _sqlite_path(url)
+    if path is None:
+        return sqlalchemy.create_engine(url, pool_pre_ping=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(f"Cannot open the database {path}: {error.strerror}.") from error
+    engine = sqlalchemy.create_engine(url, connect_args={"timeout": 10, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # Taking the write lock first cannot fail half-way, as an upgrade from reading to writing can.
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _revision(connection: Connection) -> str | None:
+    if not sqlalchemy.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _sqlite_path(url: str) -> Path | None:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return None
+    return Path(parsed.database)
+
+
+def _shown(url: str) -> str:
+    return make_url(url).render_as_string(hide_password=True)

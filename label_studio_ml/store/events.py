@@ -1,0 +1,79 @@
+"""Events: what webhooks brought, on disk before they are acknowledged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import msgspec
+from sqlalchemy import Connection, insert, select, update
+
+from .tables import events, record
+
+_PAGE = 200
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One event; `payload` is the body as it came (JSON)."""
+
+    id: int
+    project_id: str
+    action: str
+    payload: bytes
+    received_at: float
+    job_id: str | None = None
+
+
+def add(connection: Connection, project_id: str, action: str, payload: bytes) -> int:
+    """Store an event and return its id."""
+    result = connection.execute(
+        insert(events).values(project_id=project_id, action=action, payload=payload, received_at=time.time())
+    )
+    assert result.inserted_primary_key is not None  # noqa: S101 - both databases return it
+    return int(result.inserted_primary_key[0])
+
+
+def pending(connection: Connection, limit: int = 1000) -> list[tuple[int, str, str]]:
+    """(id, project, action) of events that no job has taken up yet, oldest first."""
+    query = (
+        select(events.c.id, events.c.project_id, events.c.action)
+        .where(events.c.processed_at.is_(None), events.c.job_id.is_(None))
+        .order_by(events.c.id)
+        .limit(limit)
+    )
+    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+
+def assign(connection: Connection, event_id: int, job_id: str) -> None:
+    """Hand an event to a job."""
+    connection.execute(update(events).where(events.c.id == event_id).values(job_id=job_id))
+
+
+def settle(connection: Connection, event_id: int) -> None:
+    """This event needs no training."""
+    connection.execute(update(events).where(events.c.id == event_id).values(processed_at=time.time()))
+
+
+def settle_job(connection: Connection, job_id: str) -> None:
+    """The job is over, one way or the other; so are its events."""
+    connection.execute(update(events).where(events.c.job_id == job_id).values(processed_at=time.time()))
+
+
+def of_job(connection: Connection, job_id: str) -> list[Event]:
+    """The events of a job, oldest first."""
+    query = select(events).where(events.c.job_id == job_id).order_by(events.c.id)
+    return [record(row, Event) for row in connection.execute(query).mappings()]
+
+
+def of_project(connection: Connection, project_id: str, until: int | None = None) -> Iterator[Event]:
+    """Every event of a project up to an id, oldest first, read page by page."""
+    last = 0
+    while True:
+        query = select(events).where(events.c.project_id == project_id, events.c.id > last)
+        if until is not None:
+            query = query.where(events.c.id <= until)
+        page = connection.execute(query.order_by(events.c.id).limit(_PAGE)).mappings().all()
+        yield from (record(row, Event) for row in page)
+        if len(page) < _PAGE:
+            return
+        last = page[-1]["id"]

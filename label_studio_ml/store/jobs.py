@@ -1,0 +1,206 @@
+"""Jobs: runs of fit().
+
+queued -> started -> finished
+   ^         |  `--> failed
+   |         |  `--> cancelled
+   `---------'  the trainer died (three attempts)
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+import uuid
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, exists, insert, select, update
+
+from . import events
+from .tables import jobs, record
+
+MAX_ATTEMPTS = 3
+
+
+class State(str, enum.Enum):
+    """Where a job is."""
+
+    QUEUED = "queued"  # waits for a trainer
+    STARTED = "started"  # a trainer runs it and renews its lease
+    FINISHED = "finished"  # fit() returned
+    FAILED = "failed"  # fit() raised, or the trainer died too often
+    CANCELLED = "cancelled"  # somebody did not want it any more
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of fit(). `error` is one line, `error_detail` everything known."""
+
+    id: str
+    project_id: str
+    state: State
+    action: str
+    created_at: float
+    started_at: float | None = None
+    finished_at: float | None = None
+    attempts: int = 0
+    lease_owner: str | None = None
+    lease_until: float | None = None
+    version: int | None = None
+    error: str | None = None
+    error_detail: str | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in (State.QUEUED, State.STARTED)
+
+
+def _job(row: Any) -> Job:
+    return record(row, Job)
+
+
+def new_id() -> str:
+    """An id for a job; sorts by time."""
+    return f"{int(time.time() * 1000):013d}-{uuid.uuid4().hex[:8]}"
+
+
+def add(connection: Connection, project_id: str, action: str, job_id: str | None = None) -> str:
+    """Queue a job and return its id."""
+    job_id = job_id or new_id()
+    connection.execute(
+        insert(jobs).values(
+            id=job_id, project_id=project_id, state=State.QUEUED.value, action=action, created_at=time.time()
+        )
+    )
+    return job_id
+
+
+def get(connection: Connection, job_id: str) -> Job | None:
+    """One job."""
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().first()
+    return None if row is None else _job(row)
+
+
+def recent(connection: Connection, project_id: str | None = None, limit: int = 50) -> list[Job]:
+    """Jobs of one project or of all, newest first."""
+    query = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+    if project_id is not None:
+        query = query.where(jobs.c.project_id == project_id)
+    return [_job(row) for row in connection.execute(query).mappings()]
+
+
+def waiting(connection: Connection, project_id: str) -> str | None:
+    """The id of the project's queued job, if there is one; the newest."""
+    query = select(jobs.c.id).where(jobs.c.project_id == project_id, jobs.c.state == State.QUEUED.value)
+    return connection.execute(query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc())).scalar()
+
+
+def claim(connection: Connection, owner: str, lease: float) -> Job | None:
+    """Take the oldest queued job of a project that trains nothing else. queued -> started."""
+    busy = jobs.alias("busy")
+    query = (
+        select(jobs.c.id)
+        .where(
+            jobs.c.state == State.QUEUED.value,
+            ~exists().where(busy.c.project_id == jobs.c.project_id, busy.c.state == State.STARTED.value),
+        )
+        .order_by(jobs.c.created_at, jobs.c.id)
+        .limit(1)
+    )
+    job_id = connection.execute(query).scalar()
+    if job_id is None:
+        return None
+    now = time.time()
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state == State.QUEUED.value)
+        .values(
+            state=State.STARTED.value,
+            started_at=now,
+            attempts=jobs.c.attempts + 1,
+            lease_owner=owner,
+            lease_until=now + lease,
+        )
+    )
+    return get(connection, job_id)
+
+
+def renew(connection: Connection, owner: str, lease: float) -> None:
+    """Keep the jobs that `owner` runs."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.lease_owner == owner, jobs.c.state == State.STARTED.value)
+        .values(lease_until=time.time() + lease)
+    )
+
+
+def finish(connection: Connection, job_id: str, owner: str, version: int | None) -> bool:
+    """Started -> finished, with its events; False when the job is no longer `owner`'s to finish."""
+    return _end(connection, job_id, owner, State.FINISHED, version=version)
+
+
+def fail(connection: Connection, job_id: str, owner: str, error: str, detail: str) -> bool:
+    """Started -> failed, with its events; False when the job is no longer `owner`'s."""
+    return _end(connection, job_id, owner, State.FAILED, error=error, error_detail=detail)
+
+
+def release(connection: Connection, job_id: str, owner: str, error: str) -> State | None:
+    """The trainer died: started -> queued, or failed after the last attempt. Returns the new state."""
+    job = get(connection, job_id)
+    if job is None or job.state is not State.STARTED or job.lease_owner != owner:
+        return None
+    if job.attempts >= MAX_ATTEMPTS:
+        fail(connection, job_id, owner, f"{error} {job.attempts} attempts were made.", error)
+        return State.FAILED
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id)
+        .values(state=State.QUEUED.value, lease_owner=None, lease_until=None, error=error)
+    )
+    return State.QUEUED
+
+
+def give_back(connection: Connection, job_id: str, owner: str) -> None:
+    """The server stops in order: started -> queued, and the attempt does not count."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state == State.STARTED.value, jobs.c.lease_owner == owner)
+        .values(state=State.QUEUED.value, attempts=jobs.c.attempts - 1, lease_owner=None, lease_until=None)
+    )
+
+
+def any_queued(connection: Connection) -> bool:
+    """Whether a job waits."""
+    query = select(jobs.c.id).where(jobs.c.state == State.QUEUED.value).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def any_active(connection: Connection, project_id: str | None = None) -> bool:
+    """Whether a job of the project, or of any, waits or runs."""
+    query = select(jobs.c.id).where(jobs.c.state.in_([State.QUEUED.value, State.STARTED.value]))
+    if project_id is not None:
+        query = query.where(jobs.c.project_id == project_id)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def started(connection: Connection) -> list[Job]:
+    """Jobs that run, as far as the store knows."""
+    query = select(jobs).where(jobs.c.state == State.STARTED.value)
+    return [record(row, Job) for row in connection.execute(query).mappings()]
+
+
+def lease_is_over(job: Job) -> bool:
+    """Whether nobody has renewed the job's lease in time."""
+    return (job.lease_until or 0.0) < time.time()
+
+
+def _end(connection: Connection, job_id: str, owner: str, state: State, **changes: Any) -> bool:
+    ended = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state == State.STARTED.value, jobs.c.lease_owner == owner)
+        .values(state=state.value, finished_at=time.time(), lease_owner=None, lease_until=None, **changes)
+    )
+    if ended.rowcount != 1:
+        return False
+    events.settle_job(connection, job_id)
+    return True

@@ -1,0 +1,28 @@
+"""Changes of the schema over time, run by Alembic inside a transaction that the caller holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+from sqlalchemy import Connection
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run the migrations that are missing up to `revision`.
+
+    Raises:
+        StoreError: the database was written by a newer program.
+    """
+    from alembic.util import CommandError
+
+    from ...errors import StoreError
+
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["connection"] = connection
+    try:
+        alembic.command.upgrade(config, revision)
+    except CommandError as error:
+        raise StoreError(f"The database belongs to another version of this program: {error}.") from error

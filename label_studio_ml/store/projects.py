@@ -1,0 +1,73 @@
+"""Projects: what Label Studio told us about each, and which version predicts for it."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select, update
+
+from .tables import events, jobs, projects, record
+
+INITIAL_VERSION = "0.0.1"
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """One project. `active_version` is the number of the version that predicts; 0 before any training."""
+
+    id: str
+    label_config: str = ""
+    hostname: str = ""
+    access_token: str = ""
+    extra_params: str = "{}"
+    active_version: int = 0
+
+
+def get(connection: Connection, project_id: str) -> Project | None:
+    """The project, if it was ever heard of."""
+    row = connection.execute(select(projects).where(projects.c.id == project_id)).mappings().first()
+    return None if row is None else record(row, Project)
+
+
+def all_projects(connection: Connection) -> list[Project]:
+    """Every project."""
+    rows = connection.execute(select(projects).order_by(projects.c.id)).mappings()
+    return [record(row, Project) for row in rows]
+
+
+def save(
+    connection: Connection,
+    project_id: str,
+    *,
+    label_config: str | None = None,
+    hostname: str | None = None,
+    access_token: str | None = None,
+    extra_params: str | None = None,
+) -> Project:
+    """Remember what is given (and not None) about a project; a new one gets its version 0."""
+    from . import versions
+
+    given = {
+        "label_config": label_config,
+        "hostname": hostname,
+        "access_token": access_token,
+        "extra_params": extra_params,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    known = get(connection, project_id)
+    if known is None:
+        known = Project(id=project_id)
+        connection.execute(insert(projects).values(**msgspec.to_builtins(known), updated_at=time.time()))
+        versions.add_initial(connection, project_id, INITIAL_VERSION)
+    if any(getattr(known, name) != value for name, value in given.items()):
+        connection.execute(
+            update(projects).where(projects.c.id == project_id).values(**given, updated_at=time.time())
+        )
+    return msgspec.structs.replace(known, **given)
+
+
+def remove(connection: Connection, project_id: str) -> None:
+    """Forget a project: its events, jobs, versions and values."""
+    connection.execute(delete(events).where(events.c.project_id == project_id))
+    connection.execute(delete(jobs).where(jobs.c.project_id == project_id))
+    connection.execute(delete(projects).where(projects.c.id == project_id))

@@ -1,0 +1,116 @@
+"""The tables of the store. Times are seconds since 1970 (float); JSON is text; `number` 0 is "not trained yet"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+T = TypeVar("T")
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("label_config", Text, nullable=False, default=""),
+    Column("hostname", Text, nullable=False, default=""),
+    Column("access_token", Text, nullable=False, default=""),
+    Column("extra_params", Text, nullable=False, default="{}"),
+    Column("active_version", Integer, nullable=False, default=0),
+    Column("updated_at", Float, nullable=False),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("project_id", Text, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    # What the author's setup() calls this model; it keeps calling it so after a training gave it a new name.
+    Column("base_name", Text, nullable=False, default=""),
+    Column("state", Text, nullable=False),
+    Column("train_output", Text, nullable=False, default="{}"),
+    Column("workdir", Text, nullable=False, default=""),
+    Column("config_hash", Text, nullable=False, default=""),
+    Column("parent", Integer),
+    Column("metrics", Text, nullable=False, default="{}"),
+    Column("trained_on", Text, nullable=False, default="{}"),
+    Column("created_at", Float, nullable=False),
+    Column("duration", Float),
+    Column("job_id", Text),
+    Column("error", Text),
+    UniqueConstraint("project_id", "name"),
+)
+
+values = Table(
+    "values",
+    metadata,
+    Column("project_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    ForeignKeyConstraint(["project_id", "number"], ["versions.project_id", "versions.number"], ondelete="CASCADE"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("project_id", Text, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("lease_owner", Text),
+    Column("lease_until", Float),
+    Column("version", Integer),
+    Column("error", Text),
+    Column("error_detail", Text),
+    Index(None, "state", "created_at"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("project_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("received_at", Float, nullable=False),
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="SET NULL")),
+    Column("processed_at", Float),
+    Index(None, "processed_at", "id"),
+    Index(None, "project_id", "id"),
+    Index(None, "job_id"),
+)
+
+
+def record(row: Mapping[Any, Any], kind: type[T]) -> T:
+    """A row as its struct."""
+    # SQLAlchemy's column names are a kind of str that msgspec does not take for one.
+    return msgspec.convert({f"{name}": value for name, value in row.items()}, kind)

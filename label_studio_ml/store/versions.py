@@ -1,0 +1,198 @@
+"""Versions: what a successful training leaves, and which one predicts.
+
+A version is `new` (trained, not yet loaded by a worker), then `ready` (has been loaded) or `failed` (could
+not be). Exactly one version of a project is active: `projects.active_version`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Connection, func, insert, select, update
+
+from ..errors import NotFound
+from . import values
+from .tables import projects, record, versions
+
+State = Literal["new", "ready", "failed"]
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """One version. `workdir` is an absolute folder or empty; `duration` is in seconds."""
+
+    project_id: str
+    number: int
+    name: str
+    base_name: str = ""
+    state: State = "ready"
+    train_output: str = "{}"
+    workdir: str = ""
+    config_hash: str = ""
+    parent: int | None = None
+    metrics: str = "{}"
+    trained_on: str = "{}"
+    created_at: float = 0.0
+    duration: float | None = None
+    job_id: str | None = None
+    error: str | None = None
+
+
+def _version(row: Any) -> Version:
+    return record(row, Version)
+
+
+def get(connection: Connection, project_id: str, number: int) -> Version | None:
+    """One version by its number."""
+    query = select(versions).where(versions.c.project_id == project_id, versions.c.number == number)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _version(row)
+
+
+def of_project(connection: Connection, project_id: str | None = None) -> list[Version]:
+    """The versions of one project, or of all, newest first."""
+    query = select(versions).order_by(versions.c.created_at.desc(), versions.c.number.desc())
+    if project_id is not None:
+        query = query.where(versions.c.project_id == project_id)
+    return [_version(row) for row in connection.execute(query).mappings()]
+
+
+def active(connection: Connection, project_id: str) -> Version | None:
+    """The version that predicts for a project."""
+    query = select(versions).join(
+        projects,
+        (projects.c.id == versions.c.project_id) & (projects.c.active_version == versions.c.number),
+    )
+    row = connection.execute(query.where(projects.c.id == project_id)).mappings().first()
+    return None if row is None else _version(row)
+
+
+def add_initial(connection: Connection, project_id: str, name: str) -> None:
+    """Give a project its version 0: the model before any training."""
+    connection.execute(
+        insert(versions).values(
+            **_columns(Version(project_id=project_id, number=0, name=name, created_at=time.time()))
+        )
+    )
+
+
+def publish(
+    connection: Connection, version: Version, changes: dict[str, Any], *, author_name: str | None
+) -> Version:
+    """Add a version that starts from its parent's values and `changes`; it gets its number and name here.
+
+    Args:
+        connection: in a transaction.
+        version: number and name are ignored.
+        changes: what fit() set.
+        author_name: the `model_version` that fit() set, if it did.
+
+    Returns:
+        The version as stored, in the state `new`.
+    """
+    last = connection.execute(
+        select(func.max(versions.c.number)).where(versions.c.project_id == version.project_id)
+    ).scalar()
+    number = (last or 0) + 1
+    if author_name:
+        name = author_name
+    elif version.base_name:
+        name = f"{version.base_name}+{number}"
+    else:
+        name = f"{number:04d}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(version.created_at))}"
+    name = _free_name(connection, version.project_id, name, number)
+    stored = msgspec.structs.replace(version, number=number, name=name, state="new")
+    connection.execute(insert(versions).values(**_columns(stored)))
+    inherited = values.items(connection, version.project_id, version.parent or 0)
+    values.put(connection, version.project_id, number, {**inherited, **changes, "model_version": name})
+    return stored
+
+
+def rename(connection: Connection, version: Version, base_name: str) -> Version:
+    """The author's setup() calls the model `base_name` now: name the version after it."""
+    name = base_name if version.number == 0 else f"{base_name}+{version.number}"
+    if name != version.name:
+        name = _free_name(connection, version.project_id, name, version.number)
+    connection.execute(
+        update(versions)
+        .where(versions.c.project_id == version.project_id, versions.c.number == version.number)
+        .values(name=name, base_name=base_name)
+    )
+    values.put(connection, version.project_id, version.number, {"model_version": name})
+    return msgspec.structs.replace(version, name=name, base_name=base_name)
+
+
+def newest(connection: Connection, project_id: str) -> Version | None:
+    """The version that the next training starts from: the active one, or one that is about to become it."""
+    waiting = untried(connection).get(project_id)
+    return active(connection, project_id) if waiting is None else get(connection, project_id, waiting)
+
+
+def activate(connection: Connection, project_id: str, number: int) -> None:
+    """Let a version predict from now on. Older ones that nobody loaded in between may be used, too."""
+    connection.execute(update(projects).where(projects.c.id == project_id).values(active_version=number))
+    _mark(connection, project_id, number, "ready", None)
+    connection.execute(
+        update(versions)
+        .where(versions.c.project_id == project_id, versions.c.number < number, versions.c.state == "new")
+        .values(state="ready")
+    )
+
+
+def fail(connection: Connection, project_id: str, number: int, error: str) -> None:
+    """A version could not be loaded: it will not be tried again by itself."""
+    _mark(connection, project_id, number, "failed", error)
+
+
+def untried(connection: Connection) -> dict[str, int]:
+    """For each project the newest version that waits to be loaded, if it is newer than the active one."""
+    query = (
+        select(versions.c.project_id, func.max(versions.c.number))
+        .join(projects, projects.c.id == versions.c.project_id)
+        .where(versions.c.state == "new", versions.c.number > projects.c.active_version)
+        .group_by(versions.c.project_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def duplicate(connection: Connection, source: str, target: str) -> None:
+    """Let a project start from another one's active version.
+
+    Raises:
+        NotFound: the source project is not known.
+    """
+    from . import projects as project_store
+
+    origin = active(connection, source)
+    if origin is None:
+        raise NotFound(f"Project {source} is not known here, so its model cannot be copied.")
+    project_store.save(connection, target)
+    copy = msgspec.structs.replace(
+        origin, project_id=target, parent=0, created_at=time.time(), job_id=None, error=None
+    )
+    publish(connection, copy, values.items(connection, source, origin.number), author_name=origin.name)
+
+
+def _mark(connection: Connection, project_id: str, number: int, state: State, error: str | None) -> None:
+    connection.execute(
+        update(versions)
+        .where(versions.c.project_id == project_id, versions.c.number == number)
+        .values(state=state, error=error)
+    )
+
+
+def _free_name(connection: Connection, project_id: str, name: str, number: int) -> str:
+    taken = set(
+        connection.execute(
+            select(versions.c.name).where(versions.c.project_id == project_id, versions.c.number != number)
+        ).scalars()
+    )
+    candidate, again = name, number
+    while candidate in taken:
+        candidate, again = f"{name}+{again}", again + 1
+    return candidate
+
+
+def _columns(version: Version) -> dict[str, Any]:
+    return {field: getattr(version, field) for field in version.__struct_fields__}

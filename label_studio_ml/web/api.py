@@ -1,0 +1,370 @@
+"""The calls Label Studio makes. `/setup`, `/health` and `/webhook` never wait for a model to load or to finish."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from .. import __version__
+from ..backend.answers import Problem
+from ..errors import LoadError, ModelError, RequestError, StoreError, WorkerDied
+from ..protocol import events as protocol
+from ..protocol import requests, responses
+from ..store import events, jobs, projects, versions
+from ..training import policy
+from . import body, page
+from .openapi import Operation, document
+
+if TYPE_CHECKING:
+    from .app import Server
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+SETUP_PATIENCE = 1.0
+"""Seconds that `/setup` gives a model to load, so that it can name its version; Label Studio waits for 3."""
+
+_KEPT_PROBLEMS = 20
+
+
+class Api:
+    """The handlers, over one server."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._confirmed: set[tuple[str, int, str]] = set()
+        self._problems: deque[dict[str, Any]] = deque(maxlen=_KEPT_PROBLEMS)
+        self._chores: set[asyncio.Task[Any]] = set()
+
+    def operations(self) -> list[tuple[Operation, Handler]]:
+        """Every call, for the router and for the OpenAPI document."""
+        return [
+            (Operation("GET", "/", "The state of this backend, for people and programs."), self.index),
+            (Operation("GET", "/health", "Whether the server is up, and how the model is."), self.health),
+            (Operation("POST", "/setup", "Label Studio connects.", requests.SetupRequest), self.setup),
+            (
+                Operation("POST", "/predict", "Predict for tasks.", requests.PredictRequest, (200, 500)),
+                self.predict,
+            ),
+            (
+                Operation("POST", "/webhook", "Something happened.", requests.WebhookRequest, (200, 201)),
+                self.webhook,
+            ),
+            (Operation("POST", "/train", "Train on these tasks.", requests.TrainRequest, (201,)), self.train),
+            (
+                Operation("POST", "/job_status", "How a training is.", requests.JobStatusRequest, (200, 410)),
+                self.job_status,
+            ),
+            (Operation("GET", "/is_training", "Whether a project is being trained."), self.is_training),
+            (Operation("GET", "/versions", "Names of all versions, newest first."), self.all_versions),
+            (
+                Operation("POST", "/versions", "Names of a project's versions.", requests.ProjectRequest),
+                self.project_versions,
+            ),
+            (Operation("POST", "/delete", "Forget a project.", requests.ProjectRequest), self.delete),
+            (
+                Operation("POST", "/duplicate_model", "Copy a model to a project.", requests.DuplicateRequest),
+                self.duplicate,
+            ),
+            (
+                Operation("POST", "/validate", "Check a labeling config.", requests.ValidateRequest),
+                self.validate,
+            ),
+            (Operation("GET", "/metrics", "Figures for Prometheus."), self.metrics),
+            (Operation("GET", "/openapi.json", "This document."), self.openapi),
+        ]
+
+    # --- state -----------------------------------------------------------------------------------------
+
+    async def health(self, request: Request) -> Response:
+        """`GET /health`."""
+        return JSONResponse(await self._state(everything=bool(request.scope.get("authenticated"))))
+
+    async def index(self, request: Request) -> Response:
+        """`GET /`: the same as JSON, or a page for a browser."""
+        state = await self._state(everything=True)
+        if "text/html" in request.headers.get("accept", ""):
+            return Response(page.render(state, str(request.base_url)), media_type="text/html")
+        return JSONResponse(state)
+
+    async def _state(self, *, everything: bool) -> dict[str, Any]:
+        server = self._server
+        status = server.runner.status
+        model: dict[str, Any] = {"state": status.state}
+        if status.error:
+            model["error"] = status.error
+        state: dict[str, Any] = {
+            "status": "UP",
+            "model_class": status.description.model_class if status.description else None,
+            "model_dir": str(server.settings.model_dir),
+            "version": __version__,
+            "model": model,
+            "problems": len(self._problems),
+        }
+        if everything:
+            state["problems"] = list(self._problems)
+            state["queued_tasks"] = server.dispatcher.queued_tasks
+            state["projects"] = server.serving.overview()
+        return state
+
+    async def metrics(self, _request: Request) -> Response:
+        """`GET /metrics`."""
+        return Response(self._server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def openapi(self, _request: Request) -> Response:
+        """`GET /openapi.json`."""
+        return JSONResponse(document([operation for operation, _ in self.operations()]))
+
+    # --- connecting and predicting ---------------------------------------------------------------------
+
+    async def setup(self, request: Request) -> Response:
+        """`POST /setup`: remember the project; answer with the version that predicts for it."""
+        server = self._server
+        message = await self._read(request, requests.SetupRequest)
+        project_id = requests.project_key(message.project)
+        if message.schema is not None:
+            self._check_config(message.schema, "schema")
+        extra = message.extra_params
+        await server.database.write_async(
+            lambda connection: projects.save(
+                connection,
+                project_id,
+                label_config=message.schema,
+                hostname=message.hostname,
+                access_token=message.access_token,
+                extra_params=extra if isinstance(extra, str) else msgspec.json.encode(extra or {}).decode(),
+            )
+        )
+        await server.serving.know(project_id)
+        await self._confirm(project_id, message.schema)
+        return JSONResponse({"model_version": server.serving.name(project_id)})
+
+    async def _confirm(self, project_id: str, label_config: str | None) -> None:
+        """Have the model loaded and its version named, if that takes no more than a moment."""
+        server = self._server
+        digest = hashlib.sha256((label_config or "").encode()).hexdigest()
+        key = (project_id, server.serving.number(project_id), digest)
+        if key in self._confirmed:
+            return
+        if server.runner.status.state == "failed":
+            server.runner.hurry()
+            raise LoadError(server.runner.status.error)
+
+        async def warm() -> None:
+            name = await server.runner.warm(project_id, label_config)
+            server.serving.named(project_id, key[1], name)
+            self._confirmed.add(key)
+
+        task = asyncio.get_running_loop().create_task(warm())
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+        done, _ = await asyncio.wait({task}, timeout=SETUP_PATIENCE)
+        if done:
+            with contextlib.suppress(WorkerDied):  # its replacement will be asked by the next prediction
+                task.result()
+        else:
+            task.add_done_callback(_retrieve)
+
+    async def predict(self, request: Request) -> Response:
+        """`POST /predict`."""
+        server = self._server
+        message = await self._read(request, requests.PredictRequest)
+        project_id = requests.project_key(message.project)
+        params = message.params or {}
+        interactive = bool(params.get("context"))
+        await server.serving.know(project_id, message.label_config)
+        if not message.tasks:
+            return Response(responses.predict_body([]), media_type="application/json")
+        try:
+            outcome = await server.dispatcher.predict(
+                project_id,
+                message.label_config,
+                [bytes(task) for task in message.tasks],
+                msgspec.json.encode(params),
+                interactive=interactive,
+            )
+        except ModelError as error:
+            self.remember(project_id, "", str(error))
+            raise
+        server.serving.named(project_id, outcome.number, outcome.version)
+        return Response(responses.predict_body(outcome.results), media_type="application/json")
+
+    def predicted(self, tasks: int, requests: int, seconds: float) -> None:
+        """The dispatcher made a call of predict()."""
+        self._server.metrics.predicted(tasks, requests, seconds)
+
+    def problem(self, project_id: str, problem: Problem) -> None:
+        """A task got no prediction."""
+        self._server.metrics.problem(project_id, problem)
+        self.remember(project_id, problem.task, problem.message)
+
+    def remember(self, project_id: str, task: str, message: str) -> None:
+        """Keep a failure for `/health`."""
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self._problems.append({"time": when, "project": project_id, "task": task, "message": message})
+
+    # --- events and training ---------------------------------------------------------------------------
+
+    async def webhook(self, request: Request) -> Response:
+        """`POST /webhook`: the event is on disk before the reply."""
+        raw = await self._body(request)
+        message = requests.decode(raw, requests.WebhookRequest)
+        job_id = await self._store(message.project_key, message.action, raw, message.config)
+        await self._server.settle_in_process()
+        reply: dict[str, Any] = {"status": "ok"}
+        if job_id is not None:
+            reply["job"] = job_id
+        return JSONResponse(reply, 201 if job_id is not None else 200)
+
+    async def train(self, request: Request) -> Response:
+        """`POST /train` of older Label Studio versions."""
+        raw = await self._body(request)
+        message = requests.decode(raw, requests.TrainRequest)
+        if not message.annotations:
+            raise RequestError("The field `annotations` of the request is empty; there is nothing to train on.")
+        project = message.project
+        key = requests.project_key(project.id if isinstance(project, requests.WebhookProject) else project)
+        job_id = await self._store(key, protocol.START_TRAINING, raw, message.label_config)
+        await self._server.settle_in_process()
+        return JSONResponse({"job": job_id} if job_id else {}, 201)
+
+    async def _store(self, project_id: str, action: str, raw: bytes, label_config: str | None) -> str | None:
+        server = self._server
+        description = server.runner.status.description
+
+        def change(connection: Any) -> str | None:
+            if project_id:
+                projects.save(connection, project_id, label_config=label_config)
+            event_id = events.add(connection, project_id, action, raw)
+            if description is None:
+                return None  # the scheduler takes it up once the class is known
+            return policy.take_up(connection, event_id, project_id, action, description)
+
+        job_id = await server.database.write_async(change)
+        server.metrics.events.inc()
+        server.scheduler.nudge()
+        return job_id
+
+    async def job_status(self, request: Request) -> Response:
+        """`POST /job_status`."""
+        message = await self._read(request, requests.JobStatusRequest)
+        job = await self._server.database.read_async(lambda connection: jobs.get(connection, message.job))
+        if job is None:
+            return JSONResponse({"error": f"There is no job {message.job}."}, 410)
+        return JSONResponse(_job(job, await self._settling(job.project_id)))
+
+    async def is_training(self, request: Request) -> Response:
+        """`GET /is_training?project=…`."""
+        project_id = requests.project_key(request.query_params.get("project"))
+        await self._known(project_id)
+        recent = await self._server.database.read_async(
+            lambda connection: jobs.recent(connection, project_id or None, 1)
+        )
+        settling = await self._settling(project_id)
+        active = bool(settling) or await self._server.database.read_async(
+            lambda connection: jobs.any_active(connection, project_id or None)
+        )
+        reply: dict[str, Any] = {"is_training": active, "model_version": self._server.serving.name(project_id)}
+        if recent:
+            reply["job"] = _job(recent[0], settling)
+        return JSONResponse(reply)
+
+    async def _settling(self, project_id: str) -> int | None:
+        """Number of the version that is trained but not served yet; until then its training is not over."""
+        waiting = await self._server.database.read_async(versions.untried)
+        return waiting.get(project_id) if project_id else next(iter(waiting.values()), None)
+
+    async def all_versions(self, request: Request) -> Response:
+        """`GET /versions`: of the project in the query, or of all; Label Studio names none."""
+        return await self._versions(requests.project_key(request.query_params.get("project")) or None)
+
+    async def project_versions(self, request: Request) -> Response:
+        """`POST /versions` of older Label Studio versions."""
+        message = await self._read(request, requests.ProjectRequest)
+        return await self._versions(requests.project_key(message.project))
+
+    async def _versions(self, project_id: str | None) -> Response:
+        found = await self._server.database.read_async(
+            lambda connection: versions.of_project(connection, project_id)
+        )
+        names = list(dict.fromkeys(version.name for version in found if version.state == "ready"))
+        return JSONResponse({"versions": names, "model_dir": str(self._server.settings.model_dir)})
+
+    # --- projects --------------------------------------------------------------------------------------
+
+    async def delete(self, request: Request) -> Response:
+        """`POST /delete`."""
+        message = await self._read(request, requests.ProjectRequest)
+        project_id = requests.project_key(message.project)
+        await self._server.database.write_async(lambda connection: projects.remove(connection, project_id))
+        self._server.serving.forget(project_id)
+        self._confirmed = {key for key in self._confirmed if key[0] != project_id}
+        return JSONResponse({"status": "ok"})
+
+    async def duplicate(self, request: Request) -> Response:
+        """`POST /duplicate_model`: the target starts from the source's active version."""
+        message = await self._read(request, requests.DuplicateRequest)
+        source, target = requests.project_key(message.project_src), requests.project_key(message.project_dst)
+        await self._server.database.write_async(lambda connection: versions.duplicate(connection, source, target))
+        self._server.serving.forget(target)
+        await self._server.serving.refresh()
+        return JSONResponse({"status": "ok"})
+
+    async def validate(self, request: Request) -> Response:
+        """`POST /validate`: whether a labeling config is well-formed."""
+        message = await self._read(request, requests.ValidateRequest)
+        self._check_config(message.config, "config")
+        return JSONResponse({"status": "ok"})
+
+    # --- helpers ---------------------------------------------------------------------------------------
+
+    async def _body(self, request: Request) -> bytes:
+        return await body.read(request, self._server.settings.max_body_size)
+
+    async def _read(self, request: Request, kind: type[requests.T]) -> requests.T:
+        return requests.decode(await self._body(request), kind)
+
+    async def _known(self, project_id: str) -> None:
+        if not project_id:
+            return
+        with contextlib.suppress(StoreError):
+            known = await self._server.database.read_async(lambda connection: projects.get(connection, project_id))
+            if known is not None:
+                await self._server.serving.know(project_id)
+
+    @staticmethod
+    def _check_config(config: str, field: str) -> None:
+        problem = requests.config_problem(config)
+        if problem:
+            raise RequestError(f"The field `{field}` of the request is not a labeling config: {problem}.")
+
+
+def _job(job: jobs.Job, settling: int | None) -> dict[str, Any]:
+    state = job.state
+    if state is jobs.State.FINISHED and job.version is not None and job.version == settling:
+        state = jobs.State.STARTED  # nobody can see its result yet
+    known = {
+        "job": job.id,
+        "job_status": state.value,
+        "project": job.project_id,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "attempts": job.attempts,
+        "error": job.error,
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Take note of a late failure, so that nobody warns that it was never looked at; the worker logged it."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,168 @@
+"""The composition root: one server out of its parts, as an ASGI application with a lifespan."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from ..backend.answers import Description
+from ..backend.source import Source
+from ..errors import BackendError
+from ..runtime.dispatcher import Dispatcher
+from ..runtime.pool import Pool
+from ..runtime.runner import Runner
+from ..settings import Settings
+from ..store import jobs
+from ..store.database import Database
+from ..training.scheduler import Scheduler, Trainer, Trains
+from . import errors
+from .api import Api
+from .auth import Auth
+from .metrics import Metrics
+from .serving import Serving
+
+_log = logging.getLogger(__name__)
+
+
+class Server:
+    """Everything one server consists of. `start` and `stop` are called by the application's lifespan."""
+
+    runner: Runner
+
+    def __init__(
+        self, settings: Settings, source: Source | type[Any], kwargs: dict[str, Any] | None = None
+    ) -> None:
+        """Prepare a server; nothing is opened or started yet.
+
+        Args:
+            settings: how it runs.
+            source: where child processes import the class from; or the class itself, to run it in this process.
+            kwargs: arguments for the class's constructor, on top of those of the source.
+        """
+        self.settings = settings
+        self._source, self._kwargs = source, kwargs or {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self.api = Api(self)
+        self.metrics = Metrics({operation.path for operation, _ in self.api.operations()})
+
+    async def start(self) -> None:
+        """Open the store, start the workers and the loops.
+
+        Raises:
+            StoreError: the database cannot be opened.
+        """
+        self.database = Database(self.settings.database)
+        await asyncio.to_thread(self.database.migrate)
+        self.serving = Serving(self.database)
+        self.runner, trainer = self._runners()
+        self.serving.runner = self.runner
+        self.dispatcher = Dispatcher(self.runner, self.settings, self.api)
+        self.scheduler = Scheduler(self.database, trainer, self._description, self.serving.nudge, self._job_ended)
+        self._trainer = trainer
+        self.metrics.watch(lambda: self.dispatcher.queued_tasks, lambda: float(self.runner.status.state == "ready"))
+        await self.runner.start()
+        if not self.in_process:
+            loop = asyncio.get_running_loop()
+            loops = (self.serving.main_loop(), self.scheduler.main_loop())
+            self._tasks = [loop.create_task(work) for work in loops]
+
+    async def stop(self) -> None:
+        """End in order: loops, trainer, workers, store."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._trainer.stop()
+        await self.runner.stop(self.settings.shutdown_timeout)
+        await asyncio.to_thread(self.database.close)
+
+    def close(self) -> None:
+        """End where no event loop can be waited for any more: child processes at once, then the store."""
+        self.kill()
+        self.database.close()
+
+    def kill(self) -> None:
+        """End every child process now."""
+        self._trainer.kill()
+        self.runner.kill()
+
+    @property
+    def in_process(self) -> bool:
+        """Whether the model runs in this process."""
+        return isinstance(self._source, type)
+
+    async def settle_in_process(self) -> None:
+        """In the calling process training happens before the reply, so that authors' tests can look at it."""
+        if self.in_process:
+            while await self.scheduler.step():
+                await self.serving.refresh()
+
+    def _runners(self) -> tuple[Runner, Trains]:
+        if isinstance(self._source, type):
+            from ..backend.host import ModelHost
+            from ..runtime.inprocess import InProcess
+            from ..training import inprocess
+
+            host = ModelHost(self._source, self._kwargs, self.settings, self.database)
+            runner = InProcess(host, self.settings.threads, self.serving.number)
+            return runner, inprocess.InProcess(host, self.settings, self.database)
+        source = Source(self._source.path, self._source.class_name, {**self._source.kwargs, **self._kwargs})
+        forwarded = _as_given(self.settings)
+        pool = Pool(source, self.settings, forwarded, self.serving.number, self.metrics.restarts.inc)
+        return pool, Trainer(source, forwarded, self.settings.trainer_idle)
+
+    def _description(self) -> Description | None:
+        return self.runner.status.description
+
+    def _job_ended(self, job: jobs.Job, state: jobs.State, error: str) -> None:
+        self.metrics.jobs.labels(state.value).inc()
+        if state is jobs.State.FAILED:
+            self.api.remember(job.project_id, "", f"Training failed: {error}")
+
+
+def create_app(server: Server) -> Starlette:
+    """The ASGI application of a server."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await server.start()
+        try:
+            yield
+        finally:
+            await server.stop()
+
+    app = Starlette(
+        routes=[
+            Route(operation.path, handler, methods=[operation.method])
+            for operation, handler in server.api.operations()
+        ],
+        middleware=[  # outermost first
+            Middleware(server.metrics.middleware),
+            Middleware(Auth, settings=server.settings),
+        ],
+        exception_handlers={
+            BackendError: errors.on_backend_error,
+            HTTPException: errors.on_http_error,
+            Exception: errors.on_unexpected,
+        },
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _as_given(settings: Settings) -> dict[str, Any]:
+    """The settings that differ from the defaults, in a form that crosses to another process."""
+    return {
+        spec.name: str(value) if spec.name == "model_dir" else value
+        for spec in dataclasses.fields(settings)
+        if (value := getattr(settings, spec.name)) != spec.default
+    }

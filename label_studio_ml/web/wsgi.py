@@ -1,0 +1,270 @@
+"""What `init_app` returns: one object that ASGI servers, WSGI servers, `.run()` and authors' tests can use.
+
+Nothing starts before the first request, and every process that serves starts its own: gunicorn forks after it
+has imported the application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import base64
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import anyio.from_thread
+from starlette.applications import Starlette
+
+from .. import settings as settings_module
+from ..backend import source as sources
+from ..settings import Settings
+from .app import Server, create_app
+
+
+class BackendApp:
+    """A backend as an application. `model_class` and `model_kwargs` say what it serves."""
+
+    def __init__(self, model_class: type[Any], given: dict[str, Any], kwargs: dict[str, Any]) -> None:
+        self.model_class = model_class
+        self.model_kwargs = kwargs
+        self.config: dict[str, Any] = {}
+        self._given = given
+        self._pid = self._wsgi_pid = 0
+        self._server: Server
+        self._asgi: Starlette | None = None
+        self._wsgi: Callable[..., Iterable[bytes]] | None = None
+        self._lock = threading.Lock()
+
+    def settings(self, **more: Any) -> Settings:
+        """The settings in force: what is given, else the environment, else the defaults."""
+        module = sys.modules.get(self.model_class.__module__)
+        folder = Path(getattr(module, "__file__", None) or "model.py").absolute().parent
+        return settings_module.load(**{"default_model_dir": folder / "model-data", **self._given, **more})
+
+    def __call__(self, *args: Any) -> Any:
+        """Serve ASGI 3 (scope, receive, send), ASGI 2 (scope) or WSGI (environ, start_response)."""
+        if len(args) == 2:
+            return self._as_wsgi()(*args)
+        if len(args) == 1:
+            return lambda receive, send: self._as_asgi()(args[0], receive, send)
+        return self._as_asgi()(*args)
+
+    def run(self, host: str | None = None, port: int | None = None, debug: bool = False, **_other: Any) -> None:
+        """Serve until interrupted."""
+        from . import serve
+
+        source = sources.of_class(self.model_class)
+        settings = self.settings(host=host, port=port, debug=debug or None)
+        serve.run(settings, source or self.model_class, self.model_kwargs)
+
+    def test_client(self) -> TestClient:
+        """A client for tests; the model runs in the calling process, so that it can be patched."""
+        return TestClient(self)
+
+    def _as_asgi(self) -> Starlette:
+        with self._lock:
+            if self._asgi is None or self._pid != os.getpid():
+                source = sources.of_class(self.model_class)
+                self._server = Server(self.settings(), source or self.model_class, self.model_kwargs)
+                self._asgi, self._pid = create_app(self._server), os.getpid()
+            return self._asgi
+
+    def _as_wsgi(self) -> Callable[..., Iterable[bytes]]:
+        app = self._as_asgi()
+        with self._lock:
+            if self._wsgi is None or self._wsgi_pid != os.getpid():
+                self._wsgi, self._wsgi_pid = _wsgi(app, self._server), os.getpid()
+            return self._wsgi
+
+
+def _wsgi(app: Starlette, server: Server) -> Callable[..., Iterable[bytes]]:
+    """The application on an event loop of its own, on a thread of its own, started now and for good."""
+    from a2wsgi import ASGIMiddleware
+
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="asgi", daemon=True).start()
+    asyncio.run_coroutine_threadsafe(server.start(), loop).result()
+    atexit.register(server.close)
+    wsgi: Callable[..., Iterable[bytes]] = ASGIMiddleware(app, loop=loop)
+    return wsgi
+
+
+class TestResponse:
+    """A reply, read the way Flask's are."""
+
+    __test__ = False  # it is not a test, whatever its name says to pytest
+
+    def __init__(self, status_code: int, headers: dict[str, str], data: bytes) -> None:
+        self.status_code, self.headers, self.data = status_code, headers, data
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.data.decode()
+
+    @property
+    def json(self) -> Any:
+        """The body's JSON."""
+        return self.get_json()
+
+    def get_json(self, *_args: Any, **_kwargs: Any) -> Any:
+        """The body's JSON."""
+        return json.loads(self.data)
+
+    def get_data(self, as_text: bool = False) -> Any:
+        """The body, as bytes or as text."""
+        return self.text if as_text else self.data
+
+    @property
+    def mimetype(self) -> str:
+        """The body's type, without parameters."""
+        return self.headers.get("content-type", "").partition(";")[0]
+
+    @property
+    def status(self) -> str:
+        """The status as text."""
+        return str(self.status_code)
+
+    def __repr__(self) -> str:
+        return f"<TestResponse {self.status_code} {self.data[:200]!r}>"
+
+
+class TestClient:
+    """Calls a backend without a network; used as it is or in a `with` block.
+
+    State lives in `MODEL_DIR` if that is set, else in a folder that is gone with the client.
+    """
+
+    __test__ = False
+
+    def __init__(self, app: BackendApp) -> None:
+        self._app = app
+        self._exit = contextlib.ExitStack()
+        self._asgi: Starlette | None = None
+        self._portal: Any = None
+        self._finalizer = weakref.finalize(self, self._exit.close)
+
+    def __enter__(self) -> TestClient:  # noqa: PYI034 - Self needs Python 3.11
+        """Start now."""
+        self._start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Stop."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop the backend."""
+        self._exit.close()
+        self._asgi = self._portal = None
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        """Call with GET; see `open`."""
+        return self.open(path, method="GET", **options)
+
+    def post(self, path: str, **options: Any) -> TestResponse:
+        """Call with POST; see `open`."""
+        return self.open(path, method="POST", **options)
+
+    def open(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        data: str | bytes | None = None,
+        json: Any = None,
+        content_type: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        query_string: Mapping[str, Any] | str | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> TestResponse:
+        """Send a request.
+
+        Args:
+            path: as in `/predict`, perhaps with a query.
+            method: HTTP method.
+            data: the body.
+            json: the body, as something to be written as JSON.
+            content_type: of the body.
+            headers: further headers.
+            query_string: the query, as text or as a mapping.
+            auth: user and password.
+        """
+        self._start()
+        sent = {name.lower(): value for name, value in (headers or {}).items()}
+        if json is not None:
+            data = _json_bytes(json)
+            content_type = content_type or "application/json"
+        if content_type:
+            sent["content-type"] = content_type
+        if auth:
+            sent["authorization"] = "Basic " + base64.b64encode(":".join(auth).encode()).decode()
+        body = data.encode() if isinstance(data, str) else data or b""
+        sent.setdefault("content-length", str(len(body)))
+        query = query_string if isinstance(query_string, str) else urlencode(query_string or {})
+        parts = urlsplit(path)
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": parts.path,
+            "raw_path": parts.path.encode(),
+            "query_string": (query or parts.query).encode(),
+            "root_path": "",
+            "headers": [(name.encode(), str(value).encode()) for name, value in sent.items()],
+            "client": ("127.0.0.1", 0),
+            "server": ("localhost", 80),
+        }
+        response: TestResponse = self._portal.call(_ask, self._asgi, scope, body)
+        return response
+
+    def _start(self) -> None:
+        if self._asgi is not None:
+            return
+        folder = self._exit.enter_context(
+            tempfile.TemporaryDirectory(prefix="label-studio-ml-", ignore_cleanup_errors=True)
+        )
+        settings = self._app.settings(default_model_dir=Path(folder))
+        app = create_app(Server(settings, self._app.model_class, self._app.model_kwargs))
+        self._portal = self._exit.enter_context(anyio.from_thread.start_blocking_portal())
+        self._exit.enter_context(self._portal.wrap_async_context_manager(app.router.lifespan_context(app)))
+        self._asgi = app
+
+
+async def _ask(app: Starlette, scope: dict[str, Any], body: bytes) -> TestResponse:
+    status, headers, parts = 500, {}, []
+    sent = False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal sent
+        if sent:
+            return {"type": "http.disconnect"}
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        nonlocal status, headers
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        else:
+            parts.append(message.get("body", b""))
+
+    with contextlib.suppress(Exception):  # a reply was sent for it; Starlette raises it again for servers' logs
+        await app(scope, receive, send)
+    return TestResponse(status, headers, b"".join(parts))
+
+
+def _json_bytes(value: Any) -> bytes:
+    return json.dumps(value).encode()

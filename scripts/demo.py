@@ -1,0 +1,112 @@
+"""The whole thing on one computer: `python -m scripts.demo`, usually as `make demo`.
+
+Starts the text classifier and a real Label Studio, makes a project of sample reviews and connects them.
+What it keeps is in `demo/` and `.venv-label-studio`; a second run goes on with what the first one made.
+"""
+
+# ruff: noqa: T201 - it talks to a person
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import sysconfig
+from pathlib import Path
+
+from scripts.label_studio import Account, LabelStudio, LabelStudioServer, install
+from scripts.processes import Process, wait_until
+
+ROOT = Path(__file__).resolve().parents[1]
+DEMO = ROOT / "demo"
+EXAMPLE = ROOT / "label_studio_ml" / "examples" / "simple_text_classifier"
+TITLE = "Sample reviews"
+
+
+def is_taken(port: int) -> bool:
+    """Whether something on this computer listens on the port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def start_backend(port: int) -> Process:
+    """Start the text classifier with its output in `demo/backend.log`, and wait until it listens."""
+    command = Path(sysconfig.get_path("scripts")) / "label-studio-ml"
+    log_file = DEMO / "backend.log"
+    backend = Process(
+        [command, "start", ROOT / "my_text_classifier", "--port", str(port)],
+        env=os.environ,
+        log_file=log_file,
+    )
+
+    def listening() -> bool:
+        if backend.exit_code is not None:
+            raise SystemExit(f"The backend did not start:\n{backend.log[-2000:]}")
+        return is_taken(port)
+
+    wait_until(listening, 60, f"the backend to listen on port {port}")
+    return backend
+
+
+def connected_project(label_studio: LabelStudio, backend_url: str) -> int:
+    """The project of sample reviews, made and connected unless it already is."""
+    projects = {one["title"]: one["id"] for one in label_studio.call("GET", "/api/projects/")["results"]}
+    project = projects.get(TITLE)
+    if project is None:
+        project = label_studio.create_project(TITLE, (EXAMPLE / "label_config.xml").read_text())
+        label_studio.import_tasks(project, json.loads((EXAMPLE / "sample_reviews.json").read_text()))
+    connected = [one["url"] for one in label_studio.call("GET", f"/api/ml?project={project}")]
+    if backend_url not in connected:
+        label_studio.connect(project, backend_url)
+    return int(project)
+
+
+def main() -> None:
+    """Start both, tell how to look, and end both on Ctrl-C."""
+    parser = argparse.ArgumentParser(description="Label Studio and a machine-learning backend, connected.")
+    parser.add_argument("--port", type=int, default=9090, help="the backend's port")
+    parser.add_argument("--label-studio-port", type=int, default=8080)
+    options = parser.parse_args()
+    for port, setting in ((options.port, "PORT"), (options.label_studio_port, "LABEL_STUDIO_PORT")):
+        if is_taken(port):
+            sys.exit(f"Port {port} is taken. Choose another one: make demo {setting}=…")
+
+    DEMO.mkdir(exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.ExitStack() as ending:
+        print("Installing Label Studio (about three minutes, only the first time) …", flush=True)
+        install(ROOT / ".venv-label-studio")
+        backend = start_backend(options.port)
+        ending.callback(backend.stop)
+        print("Starting Label Studio (about a minute) …", flush=True)
+        label_studio = LabelStudioServer(
+            ROOT / ".venv-label-studio",
+            DEMO / "label-studio",
+            options.label_studio_port,
+            DEMO / "label-studio.log",
+        )
+        ending.callback(label_studio.stop)
+        label_studio.wait_ready()
+        project = connected_project(label_studio.api, f"http://localhost:{options.port}")
+        account = Account()
+        print(
+            f"\n  Label Studio   {label_studio.url}/projects/{project}/data"
+            f"\n  user           {account.user}"
+            f"\n  password       {account.password}"
+            f"\n  backend        http://localhost:{options.port}"
+            f"\n  logs           {DEMO.relative_to(ROOT)}/*.log"
+            "\n\nOpen a task: its prediction is there. Label some: Settings > Model shows the next version."
+            "\nCtrl-C ends both.",
+            flush=True,
+        )
+        wait_until(lambda: backend.exit_code is not None or label_studio.has_ended, float("inf"), "the end")
+        sys.exit("One of the two ended by itself; see the logs.")
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        main()
