@@ -210,15 +210,16 @@ class ModelHost:
             tasks = [msgspec.json.decode(task) for group in groups for task in group.tasks]
             name = self._state(instance).version.name
             call = _Call(self, instance, params)
+            interactive = bool(params.get("context"))
             items = iter(call.run(tasks, [len(group.tasks) for group in groups]))
             answer = Answer([], name, number, mergeable=self._mergeable)
-            interface = None if params.get("context") else _interface(instance)
+            interface = None if interactive else _interface(instance)
             remaining = iter(tasks)
             for index, group in enumerate(groups):
                 encoded = []
                 for task, item in zip(itertools.islice(remaining, len(group.tasks)), items, strict=False):
                     try:
-                        encoded.append(self._finish(item, name, interface))
+                        encoded.append(self._finish(item, name, interface, interactive))
                     except Exception as error:  # noqa: BLE001 - one bad task costs one task
                         encoded.append(responses.NOTHING)
                         answer.problems.append(_problem(index, task, error))
@@ -229,13 +230,15 @@ class ModelHost:
         return answer
 
     @staticmethod
-    def _finish(item: Any, version: str, interface: validation.Interface | None) -> bytes:
+    def _finish(item: Any, version: str, interface: validation.Interface | None, interactive: bool) -> bytes:
         if isinstance(item, Exception):
             raise item
         predictions: list[dict[str, Any]] = responses.as_json(responses.as_predictions(item))
         responses.name_version(predictions, version)
         responses.check_score(predictions)
         validation.check(interface, predictions)
+        if interactive:  # the labeling page wants exactly one prediction
+            return responses.encode_item(None, predictions[:1] or [{"result": [], "model_version": version}])
         return responses.encode_item(item, predictions)
 
     def call(self, instance: Any, tasks: list[dict[str, Any]], params: dict[str, Any]) -> list[Any]:

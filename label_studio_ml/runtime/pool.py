@@ -114,19 +114,22 @@ class Pool:
     def submit(self, call: Call) -> Coroutine[Any, Any, tuple[Answer, float]]:
         """See `Runner`."""
         worker = self._free()
-        if worker is not None:
-            worker.predicting += 1
-        return self._run(worker, call)
-
-    async def _run(self, worker: _Worker | None, call: Call) -> tuple[Answer, float]:
         if worker is None:
-            raise LoadError(self.status.error) if self.status.state == "failed" else WorkerDied()
+            return self._refuse()
+        # Worker and version are chosen in one go: a swap in between must not part them.
         number = self._active_version(call.project_id)
         message = messages.Predict(
             next(self._ids), call.project_id, call.label_config, number, call.groups, call.params
         )
+        worker.predicting += 1
+        return self._run(worker, self._ask(worker, message))
+
+    async def _refuse(self) -> tuple[Answer, float]:
+        raise LoadError(self.status.error) if self.status.state == "failed" else WorkerDied()
+
+    async def _run(self, worker: _Worker, reply_to_come: asyncio.Future[Any]) -> tuple[Answer, float]:
         try:
-            reply = await self._ask(worker, message)
+            reply = await reply_to_come
         finally:
             worker.predicting -= 1
             self.on_free()
@@ -156,6 +159,9 @@ class Pool:
             old, self._workers = self._workers, fresh
             for worker in old:
                 self._retire(worker)
+            for worker in fresh:
+                if worker.lost.is_set():  # it died before it was one of ours to replace
+                    self._chore(self._replace(worker))
             self.on_free()
 
     # --- workers ---------------------------------------------------------------------------------------
@@ -194,16 +200,16 @@ class Pool:
         name: str = reply.version
         return name
 
-    async def _ask(self, worker: _Worker, message: messages.Predict | messages.Warm) -> Any:
-        if worker.child is None or worker.lost.is_set():
-            raise WorkerDied
+    def _ask(self, worker: _Worker, message: messages.Predict | messages.Warm) -> asyncio.Future[Any]:
+        """Send a message now; the future brings the reply."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if worker.child is None or worker.lost.is_set():
+            future.set_exception(WorkerDied())
+            return future
         worker.asked[message.id] = future
+        future.add_done_callback(lambda _: worker.asked.pop(message.id, None))
         worker.child.send(messages.encode(message))
-        try:
-            return await future
-        finally:
-            worker.asked.pop(message.id, None)
+        return future
 
     def _received(self, worker: _Worker, frame: bytes) -> None:
         message = messages.from_worker(frame)
@@ -243,7 +249,7 @@ class Pool:
     async def _bury(self, worker: _Worker) -> None:
         assert worker.child is not None  # noqa: S101 - it was started, or it could not be lost
         how = await worker.child.ended()
-        for future in worker.asked.values():
+        for future in list(worker.asked.values()):
             if not future.done():
                 future.set_exception(WorkerDied(f"The process running the model {how}."))
         said_why = worker.broken is not None

@@ -196,20 +196,16 @@ class Scheduler:
         lease = asyncio.get_running_loop().create_task(self._keep_lease())
         try:
             reply = await self._trainer.run(job, self._owner)
-        except WorkerDied as error:
-            text = f"{error} It was running fit() for project {job.project_id}."
+        except (WorkerDied, LoadError) as error:
+            text = f"{error} It was to run fit() for project {job.project_id}."
             _log.error("Job %s: %s", job.id, text)
             state = await self._database.write_async(
                 lambda connection: jobs.release(connection, job.id, self._owner, text)
             )
             if state is jobs.State.FAILED:
                 self._on_job(job, state, text)
-        except LoadError as error:
-            text = str(error)
-            await self._database.write_async(
-                lambda connection: jobs.fail(connection, job.id, self._owner, text, text)
-            )
-            self._on_job(job, jobs.State.FAILED, text)
+            else:
+                await asyncio.sleep(2.0**job.attempts / 2)
         except asyncio.CancelledError:
             await self._trainer.stop()
             await asyncio.shield(

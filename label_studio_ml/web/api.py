@@ -130,7 +130,7 @@ class Api:
         server = self._server
         message = await self._read(request, requests.SetupRequest)
         project_id = requests.project_key(message.project)
-        if message.schema is not None:
+        if message.schema:
             self._check_config(message.schema, "schema")
         extra = message.extra_params
         await server.database.write_async(

@@ -30,6 +30,7 @@ from .auth import Auth
 from .metrics import Metrics
 from .serving import Serving
 
+_CHILD_PATIENCE = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -81,7 +82,7 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._trainer.stop()
-        await self.runner.stop(self.settings.shutdown_timeout)
+        await self.runner.stop(_CHILD_PATIENCE)  # requests in flight have had their time already
         await asyncio.to_thread(self.database.close)
 
     def close(self) -> None:

@@ -63,6 +63,7 @@ async def _serve(server: Server, listening: socket.socket, check: bool) -> Backe
         lifespan="off",
         timeout_graceful_shutdown=int(settings.shutdown_timeout) or 1,
         server_header=False,
+        timeout_keep_alive=75,  # Label Studio keeps connections and must not find them closed
     )
     web = _Web(config, server)
     await server.start()

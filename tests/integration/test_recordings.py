@@ -156,16 +156,17 @@ def test_wrong_credentials_are_refused(locked_server: ServerProcess) -> None:
     assert reply.json()["error"]
 
 
-@pytest.mark.parametrize(("secret", "status"), [("from-label-studio", 201), ("guessed", 401)])
+@pytest.mark.parametrize(("secret", "accepted"), [("from-label-studio", True), ("guessed", False)])
 def test_a_webhook_may_show_the_secret_instead_of_credentials(
-    locked_server: ServerProcess, secret: str, status: int
+    locked_server: ServerProcess, secret: str, accepted: bool
 ) -> None:
     recording = load("06-webhook-annotation-created")
     recording["headers"]["X-Webhook-Secret"] = secret
     with locked_server.client() as client:
         reply = replay(client, recording)
 
-    assert reply.status_code == status
+    assert reply.is_success == accepted
+    assert accepted or reply.status_code == 401
 
 
 def test_the_webhook_secret_opens_nothing_else(locked_server: ServerProcess) -> None:
