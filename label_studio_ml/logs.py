@@ -6,11 +6,26 @@ import logging
 import re
 import sys
 
-_SECRETS = re.compile(
-    r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:basic|token|bearer)\s+|\btoken\s+|\bbearer\s+"
-    r"|(?:access_token|api_key|refresh|password|x-webhook-secret)['\"]?\s*[:=]\s*['\"]?)"
-    r"([A-Za-z0-9._~+/=-]{6,})"
+_QUOTE = r"(?:\\*['\"])?"
+_OPEN = r"(?:b?\\*['\"])?"
+_VALUE = r"(?!None\b|null\b)(?:(?<=['\"])[^'\"\\]+|[^\s'\",;&(){}\[\]\\]+)"
+_NAMES = (
+    r"(?:access|refresh|auth|api|user|security)[_-]token|api[_-]?key|passw(?:or)?d|basic_auth_pass|secret"
+    r"|(?:amz|goog)-signature|\brefresh|\baccess|sessionid"
 )
+_SECRETS = [
+    # A header, as text, in a dict, as a pair of strings or of bytes.
+    rf"((?:authorization|x-webhook-secret)(?:{_QUOTE}\s*[:=]|['\"],)\s*{_OPEN}(?:(?:basic|token|bearer)\s+)?){_VALUE}",
+    # A named value: `password=…`, `"access_token": "…"`, `LABEL_STUDIO_API_KEY=…`.
+    rf"((?:{_NAMES}){_QUOTE}\s*[:=]\s*{_OPEN}){_VALUE}",
+    # A bare `token` is also a word of language models: only what is long enough for a credential counts.
+    rf"(\btoken{_QUOTE}\s*[:=]\s*{_OPEN})[\w.~+/=-]{{16,}}",
+    # A scheme without its header; prose about tokens stays.
+    r"(\b(?:basic|token|bearer)\s+)(?=(?-i:\S*(?:[a-z][A-Z]|\d|=)))[\w.~+/=-]{8,}",
+    r"(://[^/\s:@]*:)[^/\s@]+(?=@)",
+    r"()\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*",
+]
+_SECRETS_ANYWHERE = [re.compile(pattern, re.IGNORECASE) for pattern in _SECRETS]
 
 
 def redact(text: str) -> str:
@@ -19,7 +34,9 @@ def redact(text: str) -> str:
     >>> redact("headers: {'Authorization': 'Token 0123456789abcdef'}")
     "headers: {'Authorization': 'Token ***'}"
     """
-    return _SECRETS.sub(r"\1***", text)
+    for pattern in _SECRETS_ANYWHERE:
+        text = pattern.sub(r"\1***", text)
+    return text
 
 
 class RedactingFormatter(logging.Formatter):

@@ -123,7 +123,7 @@ class LabelStudioMLBase:
             access_token: a token for it.
         """
         known = self._state
-        if known.project.id == "" and (project_id or label_config):
+        if known.is_standalone and (project_id or label_config):
             self._state = known = state.standalone(project_id, label_config)
         if label_config is not None and label_config != self.label_config:
             self.use_label_config(label_config)
@@ -203,6 +203,10 @@ class LabelStudioMLBase:
         """What was typed into "extra params" when the backend was connected."""
         return self._state.extra_params
 
+    @extra_params.setter
+    def extra_params(self, value: dict[str, Any] | str) -> None:
+        self.set_extra_params(value)
+
     def set_extra_params(self, extra_params: dict[str, Any] | str) -> None:
         """Replace the extra params of this instance."""
         text = extra_params if isinstance(extra_params, str) else msgspec.json.encode(extra_params).decode()
@@ -212,6 +216,10 @@ class LabelStudioMLBase:
     def workdir(self) -> str | None:
         """Folder of the version this instance serves; during `fit()` the folder of the version to be."""
         return self._state.workdir
+
+    @workdir.setter
+    def workdir(self, value: str | None) -> None:  # authors of generation 1 had this name to themselves
+        self._state.workdir = value
 
     # --- values that survive restarts ------------------------------------------------------------------
 
@@ -242,6 +250,10 @@ class LabelStudioMLBase:
             return semver.Version.parse(str(name))
         except ValueError:
             return str(name)
+
+    @model_version.setter
+    def model_version(self, value: Any) -> None:  # authors of generation 1 had this name to themselves
+        self.set("model_version", None if value is None else str(value))
 
     def bump_model_version(self) -> semver.Version | str:
         """Raise the minor number of a semantic version, store it and return it.
@@ -282,13 +294,17 @@ class LabelStudioMLBase:
         """Learn. Runs in a process of its own and may take as long as it needs.
 
         Two signatures are understood: `fit(self, event, data, **kwargs)` is called for every event in
-        `TRAIN_EVENTS`; `fit(self, annotations, workdir=None, **kwargs)` with the project's annotated tasks.
+        `TRAIN_EVENTS`, by keyword; `fit(self, annotations, workdir=None, **kwargs)` with the project's
+        annotated tasks.
 
         Returns:
             A dict that becomes `train_output`, or None.
         """
         function = registered_update()
-        return None if function is None else function(*args, helper=self, **kwargs)
+        if function is None:
+            return None
+        named = [kwargs.pop(name) for name in ("event", "data") if name in kwargs]
+        return function(*args, *named, helper=self, **kwargs)
 
     def process_event(
         self, event: str, data: dict[str, Any], job_id: str, additional_params: dict[str, Any]
@@ -303,11 +319,10 @@ class LabelStudioMLBase:
         """
         if not events.trains(event, self.TRAIN_EVENTS):
             return None
-        extra = {"job_id": job_id, **additional_params}
+        available = {"event": event, "data": data, "job_id": job_id, **additional_params}
         if signatures.fit_generation(type(self).fit) == 1:
-            extra = signatures.accepted(self.fit, {"event": event, "data": data, **extra})
-            return self.fit(self._state.annotated, **extra)
-        return self.fit(event, data, **signatures.accepted(self.fit, extra))
+            return self.fit(self._state.annotated, **signatures.accepted(self.fit, available))
+        return self.fit(**signatures.accepted(self.fit, available))
 
     # --- Label Studio ----------------------------------------------------------------------------------
 

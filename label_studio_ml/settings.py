@@ -6,6 +6,7 @@ This module alone reads the environment. `docs/settings.md` is generated from it
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -122,6 +123,10 @@ def _convert(name: str, text: str, default: Any, *, is_size: bool) -> Any:
     except ValueError:
         kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(default)]
         raise SettingError(f"{name} must be {kind}, not {text!r}.") from None
+    except SettingError as error:
+        raise SettingError(f"{name}: {error}") from None
+    except RuntimeError:
+        raise SettingError(f"{name}: there is no home folder for {text!r}.") from None
 
 
 def _check(settings: Settings) -> None:
@@ -129,8 +134,8 @@ def _check(settings: Settings) -> None:
         if getattr(settings, name) < 1:
             raise SettingError(f"{name} must be at least 1, not {getattr(settings, name)}.")
     for name in ("predict_timeout", "trainer_idle", "shutdown_timeout"):
-        if not getattr(settings, name) > 0:
-            raise SettingError(f"{name} must be more than 0 seconds.")
+        if not 0 < getattr(settings, name) < math.inf:
+            raise SettingError(f"{name} must be more than 0 seconds, and not endless.")
     if not 0 <= settings.port <= 65535:
         raise SettingError(f"port must be between 0 and 65535, not {settings.port}.")
     if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:

@@ -18,11 +18,12 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from scripts.label_studio import Account, LabelStudio, LabelStudioServer, install
+from scripts.label_studio import Account, LabelStudio, LabelStudioServer, install, is_installed
 from scripts.processes import Process, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "demo"
+VENV = ROOT / ".venv-label-studio"
 EXAMPLE = ROOT / "label_studio_ml" / "examples" / "simple_text_classifier"
 TITLE = "Sample reviews"
 
@@ -78,13 +79,14 @@ def main() -> None:
     DEMO.mkdir(exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with contextlib.ExitStack() as ending:
-        print("Installing Label Studio (about three minutes, only the first time) …", flush=True)
-        install(ROOT / ".venv-label-studio")
+        if not is_installed(VENV):
+            print("Installing Label Studio (up to three minutes, only this time) …", flush=True)
+            install(VENV)
         backend = start_backend(options.port)
         ending.callback(backend.stop)
         print("Starting Label Studio (about a minute) …", flush=True)
         label_studio = LabelStudioServer(
-            ROOT / ".venv-label-studio",
+            VENV,
             DEMO / "label-studio",
             options.label_studio_port,
             DEMO / "label-studio.log",

@@ -45,21 +45,27 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def install(venv: Path) -> None:
-    """Install Label Studio into a virtual environment, unless it is there already (about three minutes).
+def _installed(venv: Path) -> Path:
+    """The file written last, which tells a finished installation from one that was interrupted."""
+    return venv / f".label-studio-{VERSION}-installed"
 
-    A marker file written last tells a finished installation from one that was interrupted.
-    """
-    done = venv / f".label-studio-{VERSION}-installed"
+
+def is_installed(venv: Path) -> bool:
+    """Whether `install` has nothing to do."""
+    return _installed(venv).exists()
+
+
+def install(venv: Path) -> None:
+    """Install Label Studio into a virtual environment, unless it is there already (up to three minutes)."""
     with _locked(venv):
-        if done.exists():
+        if is_installed(venv):
             return
         subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
         subprocess.run(
             [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", f"label-studio=={VERSION}"],
             check=True,
         )
-        done.touch()
+        _installed(venv).touch()
 
 
 class CallError(Exception):

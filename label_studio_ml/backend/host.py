@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import itertools
 import logging
+import math
 import os
 import threading
 import time
@@ -28,6 +29,7 @@ from ..protocol import events, responses, validation
 from ..settings import Settings
 from ..store import projects, versions
 from ..store.database import Database
+from ..store.projects import Project
 from ..store.versions import Version
 from . import signatures
 from .answers import Answer, Description, Group, Problem
@@ -37,6 +39,10 @@ _log = logging.getLogger(__name__)
 
 _GIVE_UP_AFTER = 8
 """Single tasks that fail in a row, with none that succeeds, before the rest of a call is not tried one by one."""
+
+
+_PROJECT_AGE = 1.0
+"""Seconds that what is known of a project is used before the store is asked again."""
 
 
 class Trained(msgspec.Struct):
@@ -84,7 +90,8 @@ class ModelHost:
         self._kwargs = kwargs
         self._settings = settings
         self._database = database
-        self._loaded: OrderedDict[tuple[str, str, int], _Loaded] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, str, str, int], _Loaded] = OrderedDict()
+        self._projects: dict[str, tuple[float, Project | None]] = {}
         self._lock = threading.Lock()
         self._mergeable = True
         self._batches = True
@@ -118,13 +125,17 @@ class ModelHost:
         Raises:
             LoadError: the author's constructor failed.
         """
+        self._projects.pop(project_id, None)
         with self._instance(project_id, label_config, number) as instance:
             return self._state(instance).version.name
 
     @contextlib.contextmanager
     def _instance(self, project_id: str, label_config: str | None, number: int) -> Iterator[Any]:
-        label_config = label_config or self._known_config(project_id)
-        key = (project_id, hashlib.sha256(label_config.encode()).hexdigest(), number)
+        project = self._project(project_id)
+        label_config = label_config or (project.label_config if project else "")
+        # setup() may have built the model from the extra params; a new address or token only has to be known.
+        extra_params = project.extra_params if project else "{}"
+        key = (project_id, hashlib.sha256(label_config.encode()).hexdigest(), extra_params, number)
         with self._lock:
             loaded = self._loaded.get(key)
             if loaded is None:
@@ -135,11 +146,17 @@ class ModelHost:
                 self._loaded.popitem(last=False)
         shared = inspect.iscoroutinefunction(self.model_class.predict)
         with loaded.borrow(shared) as instance:
+            if project is not None:
+                self._state(instance).follow(project)
             yield instance
 
-    def _known_config(self, project_id: str) -> str:
-        project = self._database.read(lambda connection: projects.get(connection, project_id))
-        return project.label_config if project else ""
+    def _project(self, project_id: str) -> Project | None:
+        """What is known of a project, no older than a moment: Label Studio may connect it anew at any time."""
+        read_at, project = self._projects.get(project_id, (-math.inf, None))
+        if time.monotonic() - read_at > _PROJECT_AGE:
+            project = self._database.read(lambda connection: projects.get(connection, project_id))
+            self._projects[project_id] = time.monotonic(), project
+        return project
 
     def _construct(self, project_id: str, label_config: str | None, number: int) -> Any:
         project = self._database.read(lambda connection: projects.get(connection, project_id))
@@ -207,17 +224,19 @@ class ModelHost:
             LoadError: the instance cannot be constructed.
         """
         with self._instance(project_id, label_config, number) as instance:
-            tasks = [msgspec.json.decode(task) for group in groups for task in group.tasks]
+            given = [[_decoded(task) for task in group.tasks] for group in groups]
+            understood = [[task for task in tasks if isinstance(task, dict)] for tasks in given]
+            sizes = [len(tasks) for tasks in understood if tasks]
             name = self._state(instance).version.name
             call = _Call(self, instance, params)
             interactive = bool(params.get("context"))
-            items = iter(call.run(tasks, [len(group.tasks) for group in groups]))
+            items = iter(call.run(list(itertools.chain(*understood)), sizes) if sizes else [])
             answer = Answer([], name, number, mergeable=self._mergeable)
             interface = None if interactive else _interface(instance)
-            remaining = iter(tasks)
-            for index, group in enumerate(groups):
+            for index, tasks in enumerate(given):
                 encoded = []
-                for task, item in zip(itertools.islice(remaining, len(group.tasks)), items, strict=False):
+                for task in tasks:
+                    item = next(items) if isinstance(task, dict) else task
                     try:
                         encoded.append(self._finish(item, name, interface, interactive))
                     except Exception as error:  # noqa: BLE001 - one bad task costs one task
@@ -379,6 +398,14 @@ def _interface(instance: Any) -> validation.Interface | None:
     return interface
 
 
+def _decoded(raw: bytes) -> dict[str, Any] | PredictError:
+    """A task, or why it is none: one that cannot be read must not cost the others of a merged call theirs."""
+    try:
+        return msgspec.json.decode(raw, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return PredictError(f"the task is not understood: {error}")
+
+
 def _problem(group: int, task: Any, error: Exception) -> Problem:
     identity = task.get("id", "") if isinstance(task, dict) else ""
     kind = "predict" if "predict() " in str(error) else "invalid"
@@ -390,6 +417,7 @@ def _fingerprint(folders: Sequence[Path]) -> dict[str, tuple[int, int]]:
     found = {}
     for folder in folders:
         for root, names, files in os.walk(folder):
+            names[:] = [name for name in names if name != "__pycache__"]
             if Path(root) == folder:
                 names[:] = [name for name in names if name not in ("versions", "jobs")]
             for file in files:

@@ -27,7 +27,7 @@ def accepted(function: Callable[..., Any], available: dict[str, Any]) -> dict[st
 
 
 def fit_generation(fit: Callable[..., Any]) -> int:
-    """1 for `fit(self, annotations, workdir=None, **kw)`, 2 for `fit(self, event, data, **kw)`.
+    """1 for `fit(self, annotations, workdir=None, **kw)`, 2 for `fit(self, event, data, **kw)` in either order.
 
     Args:
         fit: the function in the class, with `self`.
@@ -36,4 +36,4 @@ def fit_generation(fit: Callable[..., Any]) -> int:
         parameter for parameter in inspect.signature(fit).parameters.values() if parameter.kind in _POSITIONAL
     ]
     first = parameters[1].name if len(parameters) > 1 else "event"
-    return 2 if first == "event" else 1
+    return 2 if first in ("event", "data") else 1

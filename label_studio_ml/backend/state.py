@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from .. import settings as settings_module
+from ..errors import SettingError
 from ..protocol.responses import as_json
 from ..settings import Settings
 from ..store import values, versions
@@ -40,13 +42,33 @@ class InstanceState:
         self.client: Any = None
         self._database = database
         self._pending: dict[str, Any] | None = None
-        self.hostname = (settings.label_studio_url if settings else "") or project.hostname
-        self.access_token = (settings.label_studio_api_key if settings else "") or project.access_token
+        self._settings = settings
+        self._connected: tuple[str, str] | None = None
+        self.hostname = self.access_token = ""
+        self.follow(project)
+
+    def follow(self, project: Project) -> None:
+        """Take over Label Studio's address and token if they have changed; what is set here goes before both."""
+        if self._connected != (project.hostname, project.access_token):
+            self._connected = project.hostname, project.access_token
+            self.hostname = (self._settings.label_studio_url if self._settings else "") or project.hostname
+            self.access_token = (
+                self._settings.label_studio_api_key if self._settings else ""
+            ) or project.access_token
+            self.client = None
+
+    @property
+    def is_standalone(self) -> bool:
+        """Whether no server made it: an author constructed the class by hand."""
+        return self._database is None
 
     @property
     def extra_params(self) -> dict[str, Any]:
         """What was typed into "extra params" when the backend was connected."""
-        params = msgspec.json.decode(self.project.extra_params or "{}")
+        try:
+            params = msgspec.json.decode(self.project.extra_params or "{}")
+        except msgspec.DecodeError:  # a person typed it
+            return {}
         return params if isinstance(params, dict) else {}
 
     @property
@@ -117,9 +139,13 @@ class InstanceState:
 
 
 def standalone(project_id: str | None = None, label_config: str | None = None) -> InstanceState:
-    """The state of an instance that no server made."""
+    """The state of an instance that no server made; Label Studio's address and token come from the environment."""
     project = Project(id=str(project_id or ""), label_config=label_config or "")
-    return InstanceState(project, Version(project_id=project.id, number=0, name=INITIAL_VERSION))
+    version = Version(project_id=project.id, number=0, name=INITIAL_VERSION)
+    settings = None
+    with contextlib.suppress(SettingError):  # a wrong port, say, is the business of servers alone
+        settings = settings_module.load()
+    return InstanceState(project, version, settings)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -35,13 +36,16 @@ def deliveries(action: str, data: dict[str, Any], train_events: Iterable[str]) -
     >>> deliveries("ANNOTATIONS_DELETED", {"annotations": [{"id": 4}]}, ["ANNOTATION_DELETED"])
     [('ANNOTATION_DELETED', {'annotations': [{'id': 4}], 'annotation': {'id': 4}})]
     """
-    known = set(train_events)
-    if action in known or canonical(action) not in known:
+    spellings = [event for event in train_events if canonical(event) == canonical(action)]
+    if action in spellings or not spellings:
         return [(action, data)]
-    many = data.get("annotations")
-    if canonical(action).startswith("ANNOTATION_") and isinstance(many, list) and many and "annotation" not in data:
-        return [(canonical(action), {**data, "annotation": one}) for one in many]
-    return [(canonical(action), data)]
+    spelling, one, many = spellings[0], data.get("annotation"), data.get("annotations")
+    if spelling == canonical(action):
+        if spelling.startswith("ANNOTATION_") and isinstance(many, list) and many and "annotation" not in data:
+            return [(spelling, {**data, "annotation": each}) for each in many]
+    elif one is not None and "annotations" not in data:
+        return [(spelling, {**data, "annotations": [one]})]
+    return [(spelling, data)]
 
 
 def annotated_tasks(events: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
@@ -58,15 +62,16 @@ def annotated_tasks(events: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[di
 
 
 class _Ledger:
-    """Tasks and their annotations by id, kept while events go by."""
+    """Tasks and their annotations by id, kept while events go by. What has no usable form is passed over."""
 
     def __init__(self) -> None:
         self.tasks: dict[Any, dict[str, Any]] = {}
         self.annotations: dict[Any, dict[Any, dict[str, Any]]] = {}
         self._task_of: dict[Any, Any] = {}
+        self._unnamed = itertools.count()
 
     def enter(self, kind: str, data: dict[str, Any]) -> None:
-        several = [one for one in data.get("annotations") or [] if isinstance(one, dict)]
+        several = _dicts(data.get("annotations"))
         single = data.get("annotation")
         annotations = [single] if isinstance(single, dict) else several
         if kind == START_TRAINING and several and "data" in several[0]:
@@ -76,26 +81,55 @@ class _Ledger:
                 self._put(annotation, data.get("task"))
         elif kind == "ANNOTATION_DELETED":
             for annotation in annotations:
-                key = self._task_of.pop(annotation.get("id"), None)
-                self.annotations.get(key, {}).pop(annotation.get("id"), None)
+                self._drop(_id(annotation))
+        elif kind == "TASK_CREATED":
+            for task in _dicts(data.get("tasks")):
+                if _id(task) is not None:  # annotations made in bulk name their task without bringing it
+                    self.tasks.setdefault(_id(task), task)
         elif kind == "TASK_DELETED":
-            for task in data.get("tasks") or []:
-                self.tasks.pop(task.get("id"), None)
+            for task in _dicts(data.get("tasks")):
+                self.tasks.pop(_id(task), None)
+                for annotation_id in self.annotations.pop(_id(task), {}):
+                    self._task_of.pop(annotation_id, None)
 
     def _start_over(self, tasks: list[dict[str, Any]]) -> None:
         """The body of `/train` brings the whole annotated set."""
-        self.tasks = {task.get("id", place): task for place, task in enumerate(tasks)}
-        self.annotations = {
-            key: dict(enumerate(task.get("annotations") or task.get("completions") or []))
-            for key, task in self.tasks.items()
-        }
+        self.tasks, self.annotations, self._task_of = {}, {}, {}
+        for task in tasks:
+            key: Any = _id(task)
+            key = ("unnamed", next(self._unnamed)) if key is None else key
+            self.tasks[key] = task
+            for annotation in _dicts(task.get("annotations") or task.get("completions")):
+                self._enter(annotation, key)
 
     def _put(self, annotation: dict[str, Any], task: Any) -> None:
         task = task if isinstance(task, dict) else {}
-        key = annotation.get("task") or task.get("id")
+        key = _id({"id": annotation.get("task")}) or _id(task)
         if key is None:
             return
         if task and task.get("id", key) == key:
             self.tasks[key] = task
-        self.annotations.setdefault(key, {})[annotation.get("id")] = annotation
-        self._task_of[annotation.get("id")] = key
+        if self._task_of.get(_id(annotation), key) != key:
+            self._drop(_id(annotation))
+        self._enter(annotation, key)
+
+    def _enter(self, annotation: dict[str, Any], key: Any) -> None:
+        of_task = self.annotations.setdefault(key, {})
+        annotation_id = _id(annotation)
+        if annotation_id is None:
+            of_task[("unnamed", next(self._unnamed))] = annotation
+        else:
+            of_task[annotation_id] = annotation
+            self._task_of[annotation_id] = key
+
+    def _drop(self, annotation_id: int | str | None) -> None:
+        self.annotations.get(self._task_of.pop(annotation_id, None), {}).pop(annotation_id, None)
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _id(one: dict[str, Any]) -> int | str | None:
+    found = one.get("id")
+    return found if isinstance(found, int | str) else None

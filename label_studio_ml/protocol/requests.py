@@ -109,6 +109,18 @@ def decode(body: bytes, kind: type[T]) -> T:
         raise RequestError(f"The {name} of the request is wrong: {problem}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"The request body is not JSON: {error}.") from None
+    except RecursionError:
+        raise RequestError("The request body is nested too deeply.") from None
+
+
+def decode_whole(body: bytes, kind: type[T]) -> T:
+    """`decode` for a body that is kept: also what `kind` does not know must be readable later.
+
+    Raises:
+        RequestError: as `decode`.
+    """
+    decode(body, dict)
+    return decode(body, kind)
 
 
 def project_key(project: str | int | None) -> str:

@@ -24,7 +24,8 @@ def normalise(returned: Any, count: int) -> list[Any]:
     """Turn any return value that authors use into one item per task.
 
     Accepts a list (of dicts, `PredictionValue`s, lists of them, or None), a `ModelResponse`, a dict with
-    `predictions` (or `results`), one prediction for one task, an iterator, and None for no predictions.
+    `predictions` (or `results`), one prediction for one task, an iterator, and None or an empty list for no
+    predictions at all: models for interactive use return that where nobody has clicked yet.
 
     Raises:
         WrongCount: the number of results is not `count`.
@@ -36,6 +37,8 @@ def normalise(returned: Any, count: int) -> list[Any]:
     if returned is None:
         return [[] for _ in range(count)]
     items = getattr(returned, "predictions", returned)
+    if hasattr(items, "model_dump"):
+        items = [items]  # one PredictionValue; iterating over it would give its fields
     if isinstance(items, dict):
         items = items.get("predictions", items.get("results", [items] if "result" in items else items))
     if isinstance(items, dict | str | bytes) or not isinstance(items, Iterable):
@@ -43,6 +46,8 @@ def normalise(returned: Any, count: int) -> list[Any]:
             f"predict() returned {type(returned).__name__}; return a list with one prediction per task."
         )
     items = list(items)
+    if not items:
+        return [[] for _ in range(count)]
     if len(items) != count:
         raise WrongCount(f"predict() returned {len(items)} results for {count} tasks.")
     return items
@@ -69,17 +74,22 @@ def as_predictions(item: Any) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Make a value out of common libraries into JSON: NumPy, PyTorch, pandas, pydantic, sets, paths.
+    """Make a value out of common libraries into JSON.
+
+    Understands the SDK's regions, NumPy, PyTorch, pandas, pydantic, sets, paths, and kinds of str.
 
     Raises:
         TypeError: there is no JSON for it.
     """
-    for method in ("model_dump", "tolist", "item", "isoformat", "__fspath__"):
-        convert = getattr(value, method, None)
+    for method in ("_dict", "model_dump", "tolist", "item", "isoformat", "__fspath__"):
+        convert = getattr(type(value), method, None)  # not of the object: mocks have every attribute there is
         if callable(convert):
-            return convert()
+            return convert(value)
     if isinstance(value, set | frozenset | tuple):
         return list(value)
+    for kind in (str, int, float):
+        if isinstance(value, kind):  # msgspec takes no subclasses
+            return kind(value)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 

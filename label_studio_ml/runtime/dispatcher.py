@@ -75,7 +75,12 @@ class Dispatcher:
     @property
     def queued_tasks(self) -> int:
         """Tasks that wait for a worker."""
-        return sum(len(chunk.tasks) for queue in (self._interactive, self._waiting) for chunk in queue)
+        return sum(
+            len(chunk.tasks)
+            for queue in (self._interactive, self._waiting)
+            for chunk in queue
+            if not chunk.result.done()
+        )
 
     async def predict(
         self, project_id: str, label_config: str | None, tasks: list[bytes], params: bytes, *, interactive: bool
@@ -103,6 +108,7 @@ class Dispatcher:
         (self._interactive if interactive else self._waiting).extend(chunks)
         self._pump()
         every = asyncio.gather(*(chunk.result for chunk in chunks))
+        every.add_done_callback(_look_at)
         try:
             parts = await asyncio.wait_for(every, self._settings.predict_timeout)
         except asyncio.TimeoutError:
@@ -113,6 +119,7 @@ class Dispatcher:
         finally:
             for chunk in chunks:  # what has not started is not worth starting any more
                 chunk.result.cancel()
+            self._drop_given_up()
         outcome = Predictions([], parts[-1][2].version, parts[-1][2].number)
         for results, problems, _ in parts:
             outcome.results += results
@@ -137,9 +144,8 @@ class Dispatcher:
 
     def _next(self) -> list[_Chunk]:
         """The chunks of the next call."""
+        self._drop_given_up()
         for queue in (self._interactive, self._waiting):
-            while queue and queue[0].result.done():
-                queue.popleft()
             if not queue:
                 continue
             first = queue.popleft()
@@ -147,6 +153,12 @@ class Dispatcher:
                 return [first]
             return [first, *self._company(first)]
         return []
+
+    def _drop_given_up(self) -> None:
+        """Let go of requests that nobody waits for any more, also while no worker is there."""
+        for queue in (self._interactive, self._waiting):
+            while queue and queue[0].result.done():
+                queue.popleft()
 
     def _company(self, first: _Chunk) -> list[_Chunk]:
         room = self._settings.max_batch_size - len(first.tasks)
@@ -195,3 +207,9 @@ class Dispatcher:
             chunk.retried = True
             (self._interactive if chunk.interactive else self._waiting).appendleft(chunk)
         self._pump()
+
+
+def _look_at(done: asyncio.Future[Any]) -> None:
+    """Take note of how it ended, so that nothing is logged about a request that was given up."""
+    if not done.cancelled():
+        done.exception()

@@ -60,6 +60,11 @@ class Database:
         if current == HEAD:
             return
         if current is not None:
+            if current > HEAD:
+                raise StoreError(
+                    f"The database {_shown(self.url)} belongs to a newer version of this program: its schema is "
+                    f"{current}, this one knows {HEAD}. Install that version, or use another model folder."
+                )
             self._back_up(current)
         from . import migrations  # Alembic costs a tenth of a second, needed only here
 
@@ -104,6 +109,8 @@ class Database:
         self._engine.dispose()
 
     def _submit(self, change: Callable[[Connection], T]) -> Future[T]:
+        if threading.current_thread() is self._writer:
+            raise RuntimeError("A change must not wait for another one: use the connection it was given.")
         future: Future[T] = Future()
         with self._lock:
             if self._closed:
@@ -128,11 +135,13 @@ class Database:
 
     def _commit(self, batch: list[_Task]) -> None:
         done: list[tuple[Future[Any], Any]] = []
+        # From here on nobody can cancel them: what is done to a cancelled future would end this thread.
+        batch = [(change, future) for change, future in batch if future.set_running_or_notify_cancel()]
+        if not batch:
+            return
         try:
             with self._errors("write"), self._transaction() as connection:
                 for change, future in batch:
-                    if not future.set_running_or_notify_cancel():
-                        continue
                     savepoint = connection.begin_nested()
                     try:
                         result = change(connection)
@@ -141,7 +150,7 @@ class Database:
                         raise  # the disk or the file: it concerns the whole batch
                     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked for this change
                         savepoint.rollback()
-                        future.set_exception(error)
+                        future.set_exception(self._as_store_error("write", error))
                     else:
                         done.append((future, result))
         except BaseException as error:  # noqa: BLE001 - every waiter must hear of it
@@ -162,25 +171,46 @@ class Database:
         try:
             yield
         except sqlalchemy.exc.SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or error
-            raise StoreError(f"Cannot {verb} the database {_shown(self.url)}: {one_line(cause)}.") from error
+            raise self._as_store_error(verb, error) from error
+
+    def _as_store_error(self, verb: str, error: BaseException) -> BaseException:
+        """What callers are promised in place of the database's own errors; other errors as they are."""
+        if not isinstance(error, sqlalchemy.exc.SQLAlchemyError):
+            return error
+        cause = getattr(error, "orig", None) or error
+        stands_for = StoreError(f"Cannot {verb} the database {_shown(self.url)}: {one_line(cause)}.")
+        stands_for.__cause__ = error
+        return stands_for
 
     def _back_up(self, revision: str) -> None:
         path = _sqlite_path(self.url)
         if path is None:
             return
         copy = path.with_name(f"{path.name}.backup-{revision}")
-        with self._errors("back up"), self._engine.connect() as connection:
-            copy.unlink(missing_ok=True)
-            connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
-        copy.chmod(0o600)
+        draft = copy.with_name(f"{copy.name}.{os.getpid()}")  # other processes may be doing the same
+        try:
+            draft.unlink(missing_ok=True)
+            os.close(os.open(draft, os.O_CREAT | os.O_EXCL, 0o600))  # never readable by others, not even at first
+            with self._errors("back up"), self._engine.connect() as connection:
+                plain = connection.execution_options(transaction=False)  # VACUUM refuses to run in one
+                plain.exec_driver_sql("VACUUM INTO ?", (str(draft),))
+            draft.replace(copy)
+        except OSError as error:
+            raise StoreError(f"Cannot back up the database to {copy}: {error.strerror}.") from error
         _log.info("Kept a copy of the database before changing its schema: %s", copy)
 
 
 def _engine(url: str) -> Engine:
-    path = _sqlite_path(url)
-    if path is None:
-        return sqlalchemy.create_engine(url, pool_pre_ping=True)
+    try:
+        path = _sqlite_path(url)
+        if path is None:
+            return sqlalchemy.create_engine(url, pool_pre_ping=True)
+    except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError):
+        raise StoreError(
+            "The database URL is not understood. Write one like postgresql+psycopg://user:password@host/name."
+        ) from None
+    except ImportError as error:
+        raise StoreError(f"The database {_shown(url)} needs a package that is not installed: {error}.") from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -197,8 +227,9 @@ def _engine(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # Taking the write lock first cannot fail half-way, as an upgrade from reading to writing can.
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if options.get("transaction", True):
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
 
     return engine
 

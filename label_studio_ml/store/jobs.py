@@ -111,7 +111,7 @@ def claim(connection: Connection, owner: str, lease: float) -> Job | None:
     if job_id is None:
         return None
     now = time.time()
-    connection.execute(
+    claimed = connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state == State.QUEUED.value)
         .values(
@@ -122,7 +122,7 @@ def claim(connection: Connection, owner: str, lease: float) -> Job | None:
             lease_until=now + lease,
         )
     )
-    return get(connection, job_id)
+    return get(connection, job_id) if claimed.rowcount == 1 else None
 
 
 def renew(connection: Connection, owner: str, lease: float) -> None:
@@ -136,7 +136,7 @@ def renew(connection: Connection, owner: str, lease: float) -> None:
 
 def finish(connection: Connection, job_id: str, owner: str, version: int | None) -> bool:
     """Started -> finished, with its events; False when the job is no longer `owner`'s to finish."""
-    return _end(connection, job_id, owner, State.FINISHED, version=version)
+    return _end(connection, job_id, owner, State.FINISHED, version=version, error=None)
 
 
 def fail(connection: Connection, job_id: str, owner: str, error: str, detail: str) -> bool:
@@ -152,12 +152,12 @@ def release(connection: Connection, job_id: str, owner: str, error: str) -> Stat
     if job.attempts >= MAX_ATTEMPTS:
         fail(connection, job_id, owner, f"{error} {job.attempts} attempts were made.", error)
         return State.FAILED
-    connection.execute(
+    released = connection.execute(
         update(jobs)
-        .where(jobs.c.id == job_id)
+        .where(jobs.c.id == job_id, jobs.c.state == State.STARTED.value, jobs.c.lease_owner == owner)
         .values(state=State.QUEUED.value, lease_owner=None, lease_until=None, error=error)
     )
-    return State.QUEUED
+    return State.QUEUED if released.rowcount == 1 else None
 
 
 def give_back(connection: Connection, job_id: str, owner: str) -> None:

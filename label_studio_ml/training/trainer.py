@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 from sqlalchemy import Connection
@@ -61,7 +62,7 @@ def _train(model: ModelHost, settings: Settings, database: Database, job_id: str
     assert project is not None  # noqa: S101 - the job's foreign key
     assert parent is not None  # noqa: S101 - every project has one
     brought = database.read(lambda connection: events.of_job(connection, job_id))
-    workdir = settings.model_dir / "versions" / project.id / job_id
+    workdir = settings.model_dir / "versions" / quote(project.id, safe="") / job_id
     scratch = settings.model_dir / "jobs" / job_id
     shutil.rmtree(workdir, ignore_errors=True)  # an earlier attempt's
     started = time.time()
@@ -75,6 +76,8 @@ def _train(model: ModelHost, settings: Settings, database: Database, job_id: str
         occurrences = [(event.action, msgspec.json.decode(event.payload)) for event in brought]
         occurrences = occurrences or [(job.action, {"project": {"id": project.id}})]
         trained = model.fit(project.id, parent.number, occurrences, job_id, workdir, annotated)
+        number = parent.number  # setup() may just have named the version that fit() started from
+        parent = database.read(lambda connection: versions.get(connection, project.id, number)) or parent
         if not trained.changed:
             _log.info("Job %s: fit() changed nothing; version %s stays", job_id, parent.name)
             shutil.rmtree(workdir, ignore_errors=True)

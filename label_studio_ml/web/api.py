@@ -40,7 +40,7 @@ class Api:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._confirmed: set[tuple[str, int, str]] = set()
+        self._confirmed: dict[str, tuple[int, str]] = {}
         self._problems: deque[dict[str, Any]] = deque(maxlen=_KEPT_PROBLEMS)
         self._chores: set[asyncio.Task[Any]] = set()
 
@@ -55,7 +55,7 @@ class Api:
                 self.predict,
             ),
             (
-                Operation("POST", "/webhook", "Something happened.", requests.WebhookRequest, (200, 201)),
+                Operation("POST", "/webhook", "Something happened.", requests.WebhookRequest, (201,)),
                 self.webhook,
             ),
             (Operation("POST", "/train", "Train on these tasks.", requests.TrainRequest, (201,)), self.train),
@@ -71,7 +71,13 @@ class Api:
             ),
             (Operation("POST", "/delete", "Forget a project.", requests.ProjectRequest), self.delete),
             (
-                Operation("POST", "/duplicate_model", "Copy a model to a project.", requests.DuplicateRequest),
+                Operation(
+                    "POST",
+                    "/duplicate_model",
+                    "Copy a model to a project.",
+                    requests.DuplicateRequest,
+                    (200, 404),
+                ),
                 self.duplicate,
             ),
             (
@@ -144,15 +150,16 @@ class Api:
             )
         )
         await server.serving.know(project_id)
-        await self._confirm(project_id, message.schema)
+        await self._confirm(project_id, message)
         return JSONResponse({"model_version": server.serving.name(project_id)})
 
-    async def _confirm(self, project_id: str, label_config: str | None) -> None:
+    async def _confirm(self, project_id: str, message: requests.SetupRequest) -> None:
         """Have the model loaded and its version named, if that takes no more than a moment."""
         server = self._server
-        digest = hashlib.sha256((label_config or "").encode()).hexdigest()
-        key = (project_id, server.serving.number(project_id), digest)
-        if key in self._confirmed:
+        label_config = message.schema
+        digest = hashlib.sha256(msgspec.json.encode(message)).hexdigest()
+        key = (server.serving.number(project_id), digest)
+        if self._confirmed.get(project_id) == key:
             return
         if server.runner.status.state == "failed":
             server.runner.hurry()
@@ -160,8 +167,8 @@ class Api:
 
         async def warm() -> None:
             name = await server.runner.warm(project_id, label_config)
-            server.serving.named(project_id, key[1], name)
-            self._confirmed.add(key)
+            server.serving.named(project_id, key[0], name)
+            self._confirmed[project_id] = key
 
         task = asyncio.get_running_loop().create_task(warm())
         self._chores.add(task)
@@ -216,18 +223,18 @@ class Api:
     async def webhook(self, request: Request) -> Response:
         """`POST /webhook`: the event is on disk before the reply."""
         raw = await self._body(request)
-        message = requests.decode(raw, requests.WebhookRequest)
+        message = requests.decode_whole(raw, requests.WebhookRequest)
         job_id = await self._store(message.project_key, message.action, raw, message.config)
         await self._server.settle_in_process()
         reply: dict[str, Any] = {"status": "ok"}
         if job_id is not None:
             reply["job"] = job_id
-        return JSONResponse(reply, 201 if job_id is not None else 200)
+        return JSONResponse(reply, 201)
 
     async def train(self, request: Request) -> Response:
         """`POST /train` of older Label Studio versions."""
         raw = await self._body(request)
-        message = requests.decode(raw, requests.TrainRequest)
+        message = requests.decode_whole(raw, requests.TrainRequest)
         if not message.annotations:
             raise RequestError("The field `annotations` of the request is empty; there is nothing to train on.")
         project = message.project
@@ -306,7 +313,7 @@ class Api:
         project_id = requests.project_key(message.project)
         await self._server.database.write_async(lambda connection: projects.remove(connection, project_id))
         self._server.serving.forget(project_id)
-        self._confirmed = {key for key in self._confirmed if key[0] != project_id}
+        self._confirmed.pop(project_id, None)
         return JSONResponse({"status": "ok"})
 
     async def duplicate(self, request: Request) -> Response:

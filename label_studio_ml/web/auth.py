@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hmac
 import logging
 
@@ -21,7 +22,10 @@ class Auth:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
-        self._expected = f"{settings.basic_auth_user}:{settings.basic_auth_pass}".encode()
+        expected = f"{settings.basic_auth_user}:{settings.basic_auth_pass}"
+        self._expected = [expected.encode()]
+        with contextlib.suppress(UnicodeEncodeError):  # Label Studio's HTTP client sends it like this
+            self._expected.append(expected.encode("latin-1"))
         self._warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,7 +59,8 @@ class Auth:
             given = base64.b64decode(encoded.strip(), validate=True)
         except (binascii.Error, ValueError):
             return False
-        return hmac.compare_digest(given, self._expected) and scheme.lower() == "basic"
+        matches = [hmac.compare_digest(given, expected) for expected in self._expected]
+        return any(matches) and scheme.lower() == "basic"
 
     def _secret(self, headers: Headers) -> bool:
         secret = self._settings.webhook_secret

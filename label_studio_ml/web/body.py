@@ -23,7 +23,7 @@ async def read(request: Request, limit: int) -> bytes:
         RequestError: it is compressed in a way that is not understood, or damaged, or cut short.
     """
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
+    if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     parts, size = [], 0

@@ -23,11 +23,15 @@ from urllib.parse import urlencode, urlsplit
 
 import anyio.from_thread
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 
 from .. import settings as settings_module
 from ..backend import source as sources
 from ..settings import Settings
 from .app import Server, create_app
+
+_PATIENCE = 5.0
+"""Seconds that the end of a process waits for what should be over at once."""
 
 
 class BackendApp:
@@ -91,9 +95,24 @@ def _wsgi(app: Starlette, server: Server) -> Callable[..., Iterable[bytes]]:
     from a2wsgi import ASGIMiddleware
 
     loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="asgi", daemon=True).start()
+    thread = threading.Thread(target=loop.run_forever, name="asgi", daemon=True)
+    thread.start()
     asyncio.run_coroutine_threadsafe(server.start(), loop).result()
-    atexit.register(server.close)
+    pid = os.getpid()
+
+    def end() -> None:
+        if os.getpid() != pid:
+            return  # this is a copy of the process, without the thread
+        try:
+            stopping = asyncio.run_coroutine_threadsafe(server.stop(), loop)
+            stopping.result(server.settings.shutdown_timeout + _PATIENCE)
+        except Exception:  # noqa: BLE001 - whatever it is, nothing may survive this process
+            server.close()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(_PATIENCE)
+
+    # With atexit it would be too late: the thread pools that the event loop needs are closed by then.
+    getattr(threading, "_register_atexit", atexit.register)(end)
     wsgi: Callable[..., Iterable[bytes]] = ASGIMiddleware(app, loop=loop)
     return wsgi
 
@@ -103,7 +122,7 @@ class TestResponse:
 
     __test__ = False  # it is not a test, whatever its name says to pytest
 
-    def __init__(self, status_code: int, headers: dict[str, str], data: bytes) -> None:
+    def __init__(self, status_code: int, headers: Headers, data: bytes) -> None:
         self.status_code, self.headers, self.data = status_code, headers, data
 
     @property
@@ -125,9 +144,14 @@ class TestResponse:
         return self.text if as_text else self.data
 
     @property
+    def content_type(self) -> str:
+        """The body's type."""
+        return self.headers.get("content-type", "")
+
+    @property
     def mimetype(self) -> str:
         """The body's type, without parameters."""
-        return self.headers.get("content-type", "").partition(";")[0]
+        return self.content_type.partition(";")[0]
 
     @property
     def status(self) -> str:
@@ -151,6 +175,7 @@ class TestClient:
         self._exit = contextlib.ExitStack()
         self._asgi: Starlette | None = None
         self._portal: Any = None
+        self._lock = threading.Lock()
         self._finalizer = weakref.finalize(self, self._exit.close)
 
     def __enter__(self) -> TestClient:  # noqa: PYI034 - Self needs Python 3.11
@@ -227,11 +252,16 @@ class TestClient:
             "server": ("localhost", 80),
         }
         response: TestResponse = self._portal.call(_ask, self._asgi, scope, body)
+        if method == "HEAD":
+            response.data = b""  # servers see to that
         return response
 
     def _start(self) -> None:
-        if self._asgi is not None:
-            return
+        with self._lock:
+            if self._asgi is None:
+                self._asgi = self._started()
+
+    def _started(self) -> Starlette:
         folder = self._exit.enter_context(
             tempfile.TemporaryDirectory(prefix="label-studio-ml-", ignore_cleanup_errors=True)
         )
@@ -239,11 +269,12 @@ class TestClient:
         app = create_app(Server(settings, self._app.model_class, self._app.model_kwargs))
         self._portal = self._exit.enter_context(anyio.from_thread.start_blocking_portal())
         self._exit.enter_context(self._portal.wrap_async_context_manager(app.router.lifespan_context(app)))
-        self._asgi = app
+        return app
 
 
 async def _ask(app: Starlette, scope: dict[str, Any], body: bytes) -> TestResponse:
-    status, headers, parts = 500, {}, []
+    status, headers = 500, Headers()
+    parts: list[bytes] = []
     sent = False
 
     async def receive() -> dict[str, Any]:
@@ -257,7 +288,7 @@ async def _ask(app: Starlette, scope: dict[str, Any], body: bytes) -> TestRespon
         nonlocal status, headers
         if message["type"] == "http.response.start":
             status = message["status"]
-            headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            headers = Headers(raw=message["headers"])
         else:
             parts.append(message.get("body", b""))
 

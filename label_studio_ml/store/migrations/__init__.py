@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import alembic.command
 import alembic.config
 from sqlalchemy import Connection
+
+_one_at_a_time = threading.Lock()  # Alembic keeps what it works on in globals
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
@@ -23,6 +26,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
     try:
-        alembic.command.upgrade(config, revision)
+        with _one_at_a_time:
+            alembic.command.upgrade(config, revision)
     except CommandError as error:
         raise StoreError(f"The database belongs to another version of this program: {error}.") from error

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from label_studio_ml import settings
+from label_studio_ml.cli import reference
+from label_studio_ml.cli.main import app
+from label_studio_ml.errors import SettingError
+from label_studio_ml.settings import Settings, load
+
+SPECS = dataclasses.fields(Settings)
+DOCS = Path(__file__).parents[2] / "docs"
+OLDER_NAMES = {
+    "LABEL_STUDIO_URL": "label_studio_url",
+    "LABEL_STUDIO_HOST": "label_studio_url",
+    "LABEL_STUDIO_API_KEY": "label_studio_api_key",
+    "LABEL_STUDIO_ACCESS_TOKEN": "label_studio_api_key",
+    "BASIC_AUTH_USER": "basic_auth_user",
+    "BASIC_AUTH_PASS": "basic_auth_pass",
+    "ML_SERVER_BASIC_AUTH_USER": "basic_auth_user",
+    "ML_SERVER_BASIC_AUTH_PASS": "basic_auth_pass",
+    "MODEL_DIR": "model_dir",
+    "LOG_LEVEL": "log_level",
+    "PORT": "port",
+    "WORKERS": "workers",
+    "THREADS": "threads",
+}
+
+
+def other_value(spec: dataclasses.Field[Any]) -> tuple[str, Any]:
+    """A value that is not the default, as text and as what it becomes."""
+    if spec.name == "log_level":
+        return "ERROR", "ERROR"
+    if spec.name == "max_body_size":
+        return "2K", 2048
+    if isinstance(spec.default, bool):
+        return "true", True
+    if isinstance(spec.default, int | float):
+        return "7", type(spec.default)(7)
+    if isinstance(spec.default, Path):
+        return "/other", Path("/other")
+    return "other", "other"
+
+
+def loaded(environ: dict[str, str], name: str) -> Any:
+    needed = {"basic_auth_user": "basic_auth_pass", "basic_auth_pass": "basic_auth_user"}
+    given: dict[str, Any] = {needed[name]: "x"} if name in needed else {}
+    return getattr(load(environ, **given), name)
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    found = load({})
+    for spec in SPECS:
+        expected = spec.default.absolute() if isinstance(spec.default, Path) else spec.default
+        assert getattr(found, spec.name) == expected, spec.name
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_every_setting_is_read_from_our_own_variable(spec: dataclasses.Field[Any]) -> None:
+    text, value = other_value(spec)
+    assert loaded({f"LABEL_STUDIO_ML_{spec.name.upper()}": text}, spec.name) == value
+
+
+@pytest.mark.parametrize(("variable", "name"), OLDER_NAMES.items())
+def test_the_names_of_older_packages_still_count(variable: str, name: str) -> None:
+    spec = next(spec for spec in SPECS if spec.name == name)
+    text, value = other_value(spec)
+    assert loaded({variable: text}, name) == value
+
+
+def test_what_is_given_wins_then_our_variable_then_the_older_ones_in_order() -> None:
+    environ = {"LABEL_STUDIO_HOST": "host"}
+    assert load(environ).label_studio_url == "host"
+    environ["LABEL_STUDIO_URL"] = "url"
+    assert load(environ).label_studio_url == "url"
+    environ["LABEL_STUDIO_ML_LABEL_STUDIO_URL"] = "ours"
+    assert load(environ).label_studio_url == "ours"
+    assert load(environ, label_studio_url="given").label_studio_url == "given"
+    assert load(environ, label_studio_url="").label_studio_url == ""
+    assert load(environ, label_studio_url=None).label_studio_url == "ours"
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert load({"LABEL_STUDIO_ML_PORT": "", "PORT": "7000"}).port == 7000
+    assert load({"PORT": ""}).port == 9090
+
+
+def test_false_and_zero_can_be_given_against_the_environment() -> None:
+    assert load({"LABEL_STUDIO_ML_STRICT": "1"}, strict=False).strict is False
+    assert load({"PORT": "7000"}, port=0).port == 0
+
+
+def test_the_environment_of_the_process_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_ML_PORT", "7001")
+    assert load().port == 7001
+
+
+def test_the_backends_folder_has_the_weakest_say_on_the_model_folder(tmp_path: Path) -> None:
+    assert load({}, default_model_dir=tmp_path).model_dir == tmp_path
+    assert load({"MODEL_DIR": "/b"}, default_model_dir=tmp_path).model_dir == Path("/b")
+    assert load({"MODEL_DIR": "/b"}, default_model_dir=tmp_path, model_dir="/c").model_dir == Path("/c")
+
+
+def test_the_model_folder_is_absolute_whatever_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert load({}, model_dir="here").model_dir == tmp_path / "here"
+    assert load({"MODEL_DIR": "~/models"}).model_dir == Path("/home/somebody/models")
+
+
+def test_the_database_is_a_file_in_the_model_folder_unless_a_url_is_given() -> None:
+    assert load({}, model_dir="/m").database == "sqlite:////m/label-studio-ml.db"
+    assert load({}, model_dir="/m", database_url="postgresql://h/d").database == "postgresql://h/d"
+
+
+@pytest.mark.parametrize("word", ["1", "true", "Yes", "ON", " true "])
+def test_words_for_true(word: str) -> None:
+    assert load({"LABEL_STUDIO_ML_STRICT": word}).strict is True
+
+
+@pytest.mark.parametrize("word", ["0", "false", "No", "off"])
+def test_words_for_false(word: str) -> None:
+    assert load({"LABEL_STUDIO_ML_STRICT": word}).strict is False
+
+
+@pytest.mark.parametrize(
+    ("written", "level"),
+    [("debug", "DEBUG"), ("Info", "INFO"), ("warn", "WARNING"), ("WARNING", "WARNING"), ("critical", "ERROR")],
+)
+def test_log_levels_in_any_spelling(written: str, level: str) -> None:
+    assert load({"LOG_LEVEL": written}).log_level == level
+
+
+def test_debug_means_the_debug_level() -> None:
+    assert load({}, debug=True, log_level="ERROR").log_level == "DEBUG"
+
+
+def test_credentials_are_required_once_there_are_any() -> None:
+    assert not load({}).auth_required
+    assert load({}, basic_auth_user="u", basic_auth_pass="p").auth_required
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("1000", 1000),
+        ("1000B", 1000),
+        ("2k", 2048),
+        ("2KB", 2048),
+        (" 256 MB ", 256 * 2**20),
+        ("1G", 2**30),
+        ("1gb", 2**30),
+        ("0.5M", 2**19),
+        ("0", 0),
+    ],
+)
+def test_sizes(text: str, count: int) -> None:
+    assert settings.size(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1", "1T", "1 2", "1e3", "many"])
+def test_what_is_no_size_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(SettingError, match=r"is not a size\. Write a number of bytes, or one like 256MB or 1G"):
+        settings.size(text)
+
+
+@pytest.mark.parametrize(
+    ("environ", "given", "sentence"),
+    [
+        ({"PORT": "http"}, {}, "The environment variable PORT must be a whole number, not 'http'."),
+        ({}, {"port": "9090.5"}, "port must be a whole number, not '9090.5'."),
+        (
+            {"LABEL_STUDIO_ML_PREDICT_TIMEOUT": "soon"},
+            {},
+            "The environment variable LABEL_STUDIO_ML_PREDICT_TIMEOUT must be a number, not 'soon'.",
+        ),
+        (
+            {"LABEL_STUDIO_ML_STRICT": "maybe"},
+            {},
+            "The environment variable LABEL_STUDIO_ML_STRICT must be true or false, not 'maybe'.",
+        ),
+        (
+            {"LABEL_STUDIO_ML_MAX_BODY_SIZE": "big"},
+            {},
+            (
+                "The environment variable LABEL_STUDIO_ML_MAX_BODY_SIZE: 'big' is not a size. "
+                "Write a number of bytes, or one like 256MB or 1G."
+            ),
+        ),
+        (
+            {"MODEL_DIR": "~nobody-of-this-name/models"},
+            {},
+            "The environment variable MODEL_DIR: there is no home folder for '~nobody-of-this-name/models'.",
+        ),
+        ({}, {"workers": 0}, "workers must be at least 1, not 0."),
+        ({"THREADS": "-1"}, {}, "threads must be at least 1, not -1."),
+        ({}, {"max_batch_size": 0}, "max_batch_size must be at least 1, not 0."),
+        ({}, {"max_loaded_models": 0}, "max_loaded_models must be at least 1, not 0."),
+        ({}, {"max_body_size": "0"}, "max_body_size must be at least 1, not 0."),
+        ({}, {"predict_timeout": 0}, "predict_timeout must be more than 0 seconds, and not endless."),
+        ({}, {"predict_timeout": "nan"}, "predict_timeout must be more than 0 seconds, and not endless."),
+        ({}, {"trainer_idle": -1}, "trainer_idle must be more than 0 seconds, and not endless."),
+        ({}, {"shutdown_timeout": "inf"}, "shutdown_timeout must be more than 0 seconds, and not endless."),
+        ({"PORT": "70000"}, {}, "port must be between 0 and 65535, not 70000."),
+        ({}, {"port": -1}, "port must be between 0 and 65535, not -1."),
+        ({}, {"log_level": "loud"}, "log_level must be DEBUG, INFO, WARNING or ERROR, not 'LOUD'."),
+        (
+            {"BASIC_AUTH_USER": "u"},
+            {},
+            "Basic auth needs both a user and a password; only one of them is set.",
+        ),
+        ({}, {"basic_auth_pass": "p"}, "Basic auth needs both a user and a password; only one of them is set."),
+    ],
+)
+def test_a_wrong_setting_is_told_in_a_sentence(
+    environ: dict[str, str], given: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        load(environ, **given)
+    assert str(caught.value) == sentence
+
+
+def test_settings_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        load({}).port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_every_setting_is_an_option_and_is_documented(spec: dataclasses.Field[Any]) -> None:
+    option = "--" + spec.name.replace("_", "-")
+    root: Any = typer.main.get_command(app)
+    assert option in {name for parameter in root.commands["start"].params for name in parameter.opts}
+    start_section = (DOCS / "cli.md").read_text().split("## `label-studio-ml start`")[1].split("\n## ")[0]
+    for page in ((DOCS / "settings.md").read_text(), start_section):
+        (line,) = [line for line in page.splitlines() if line.startswith("|") and f"`{option}`" in line]
+        assert spec.metadata["help"] in line
+        assert all(name in line for name in spec.metadata["env"])
+
+
+@pytest.mark.parametrize("page", reference.pages(), ids=lambda page: page.name)
+def test_the_generated_pages_are_up_to_date(page: Path) -> None:
+    assert page.read_text() == reference.pages()[page], "run: python -m label_studio_ml.cli.reference --write"

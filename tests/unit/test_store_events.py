@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from sqlalchemy import Connection, text
+
+from label_studio_ml.store import events, jobs, projects
+from label_studio_ml.store.database import Database
+
+
+@pytest.fixture(autouse=True)
+def _projects(database: Database) -> None:
+    database.write(lambda connection: [projects.save(connection, "1"), projects.save(connection, "2")])
+
+
+def fill(database: Database, count: int, project_id: str = "1") -> list[int]:
+    return database.write(
+        lambda connection: [events.add(connection, project_id, "A", b"%d" % number) for number in range(count)]
+    )
+
+
+def test_an_event_keeps_the_body_as_it_came(database: Database) -> None:
+    before = time.time()
+    payload = '{"action":  "A", "text": "ä日"}'.encode()
+    event_id = database.write(lambda connection: events.add(connection, "1", "A", payload))
+    (event,) = database.read(lambda connection: list(events.of_project(connection, "1")))
+    assert (event.id, event.project_id, event.action, event.payload) == (event_id, "1", "A", payload)
+    assert before <= event.received_at <= time.time()
+    assert event.job_id is None
+
+
+def test_an_event_may_belong_to_no_known_project(database: Database) -> None:
+    event_id = database.write(lambda connection: events.add(connection, "", "A", b"{}"))
+    assert database.read(events.pending) == [(event_id, "", "A")]
+
+
+@pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 450])
+def test_every_event_of_a_project_is_read_once_in_order_whatever_the_pages(database: Database, count: int) -> None:
+    fill(database, 3, "2")
+    expected = fill(database, count)
+    fill(database, 3, "2")
+    found = database.read(lambda connection: list(events.of_project(connection, "1")))
+    assert [event.id for event in found] == expected
+    assert [int(event.payload) for event in found] == list(range(count))
+
+
+def test_reading_stops_at_the_event_asked_for(database: Database) -> None:
+    made = fill(database, 250)
+
+    def count(until: int) -> int:
+        return len(database.read(lambda connection: list(events.of_project(connection, "1", until))))
+
+    assert [count(until) for until in (made[0], made[199], made[210], 0)] == [1, 200, 211, 0]
+
+
+def test_events_wait_until_a_job_takes_them_up_or_they_are_settled(database: Database) -> None:
+    first, second, third = fill(database, 3)
+
+    def change(connection: Connection) -> str:
+        job_id = jobs.add(connection, "1", "A")
+        events.assign(connection, first, job_id)
+        events.settle(connection, second)
+        return job_id
+
+    job_id = database.write(change)
+    assert database.read(events.pending) == [(third, "1", "A")]
+    assert [event.id for event in database.read(lambda connection: events.of_job(connection, job_id))] == [first]
+
+
+def test_waiting_events_come_oldest_first_and_no_more_than_asked_for(database: Database) -> None:
+    made = fill(database, 5)
+    found = database.read(lambda connection: events.pending(connection, 2))
+    assert [event_id for event_id, _, _ in found] == made[:2]
+
+
+def test_a_job_that_is_over_settles_its_own_events_alone(database: Database) -> None:
+    def settled(connection: Connection) -> list[int]:
+        return list(connection.execute(text("SELECT id FROM events WHERE processed_at IS NOT NULL")).scalars())
+
+    made = fill(database, 4)
+
+    def change(connection: Connection) -> None:
+        one, other = jobs.add(connection, "1", "A"), jobs.add(connection, "1", "A")
+        for event_id in made[:2]:
+            events.assign(connection, event_id, one)
+        events.assign(connection, made[2], other)
+        events.settle_job(connection, one)
+
+    database.write(change)
+    assert database.read(settled) == made[:2]
