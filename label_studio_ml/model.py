@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
 import sys
 from collections.abc import Callable
 from functools import cached_property
@@ -95,6 +96,15 @@ class LabelStudioMLBase:
         "START_TRAINING",
     )
     """Events that reach fit(). Singular and plural spellings count as the same; Start training always trains."""
+
+    TRAIN_ON: str | None = None
+    """`events` (the default), `start` (only the Start training button) or `never`; `--train-on` goes before it."""
+    TRAIN_EVERY: int | None = None
+    """New annotations that start a training; `--train-every` goes before it."""
+    TRAIN_MIN_ANNOTATIONS: int | None = None
+    """Annotations a project must have first; `--train-min-annotations` goes before it."""
+    TRAIN_DEBOUNCE: float | None = None
+    """Quiet seconds after an event before fit(annotations) starts; `--train-debounce` goes before it."""
 
     _state: state.InstanceState
 
@@ -305,6 +315,26 @@ class LabelStudioMLBase:
             return None
         named = [kwargs.pop(name) for name in ("event", "data") if name in kwargs]
         return function(*args, *named, helper=self, **kwargs)
+
+    def progress(self, fraction: float | None = None, **metrics: float) -> None:
+        """Say inside `fit()` how far it is; may be called in every step of a loop.
+
+        Args:
+            fraction: how much is done, 0 to 1; None when that is not known.
+            **metrics: numbers to show and to keep with the version, as in `loss=0.3`.
+
+        Raises:
+            ValueError: something is not a finite number.
+
+        >>> LabelStudioMLBase().progress(0.5, loss=0.3)
+        """
+        said = {name: float(value) for name, value in metrics.items()}
+        done = None if fraction is None else min(max(float(fraction), 0.0), 1.0)
+        for name, value in said.items():
+            if not math.isfinite(value):
+                raise ValueError(f"progress(): {name} must be a finite number, not {value}.")
+        if self._state.on_progress is not None:
+            self._state.on_progress(done, said)
 
     def process_event(
         self, event: str, data: dict[str, Any], job_id: str, additional_params: dict[str, Any]

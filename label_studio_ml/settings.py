@@ -20,8 +20,9 @@ _UNITS = {"": 1, "B": 1, "K": 2**10, "KB": 2**10, "M": 2**20, "MB": 2**20, "G": 
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
-def _setting(default: Any, help_text: str, *env: str) -> Any:
-    return field(default=default, metadata={"help": help_text, "env": env})
+def _setting(default: Any, help_text: str, *env: str, kind: str = "", shown: str = "") -> Any:
+    """A field; `kind` is `size` or `duration` where a unit may follow, `shown` the default as people read it."""
+    return field(default=default, metadata={"help": help_text, "env": env, "kind": kind, "shown": shown})
 
 
 def env_names(spec: dataclasses.Field[Any]) -> tuple[str, ...]:
@@ -70,16 +71,62 @@ class Settings:
     max_loaded_models: int = _setting(
         8, "Instances of the class a worker keeps loaded; least recently used go first."
     )
-    max_body_size: int = _setting(256 * 2**20, "Largest request body, also after decompression (`256MB`, `1G`).")
+    max_body_size: int = _setting(
+        256 * 2**20,
+        "Largest request body, also after decompression (`256MB`, `1G`).",
+        kind="size",
+        shown="256MB",
+    )
     predict_timeout: float = _setting(
-        95.0, "Seconds after which a prediction is given up. Label Studio itself waits 100 s."
+        95.0,
+        "Time after which a prediction is given up. Label Studio itself waits 100 s.",
+        kind="duration",
+        shown="95s",
     )
     strict: bool = _setting(False, "Answer with an error instead of leaving out a task whose prediction fails.")
+    train_on: str = _setting(
+        "",
+        "`events`, `start` (only the Start training button) or `never`. "
+        "Default: TRAIN_ON of the class, else `events`.",
+    )
+    train_every: int = _setting(
+        0, "New annotations that start a training. Default: TRAIN_EVERY of the class, else every event."
+    )
+    train_min_annotations: int = _setting(
+        0, "Annotations a project must have first. Default: TRAIN_MIN_ANNOTATIONS of the class, else none."
+    )
+    train_debounce: float | None = _setting(
+        None,
+        "Quiet time after an event before fit(annotations) starts. Default: TRAIN_DEBOUNCE of the class, else 2s.",
+        kind="duration",
+    )
+    fit_timeout: float = _setting(
+        0.0, "Time after which fit() is ended and its job failed; 0 for no limit.", kind="duration"
+    )
+    trainers: int = _setting(1, "Projects that may be trained at the same time, each in a process of its own.")
+    trainer_nice: int = _setting(10, "How far the trainer stands back for predictions: niceness, 0 to 19.")
     trainer_idle: float = _setting(
-        60.0, "Seconds after which the trainer process ends when there is nothing to train, and frees its memory."
+        60.0,
+        "Time after which the trainer process ends when there is nothing to train, and frees its memory.",
+        kind="duration",
+        shown="60s",
+    )
+    promote_if: str = _setting(
+        "",
+        "What a new version's metrics must satisfy before it predicts, as in `f1>=active, loss<0.5`; "
+        "otherwise it is kept aside.",
+    )
+    keep_versions: int = _setting(
+        0, "Trained versions to keep of each project, the active one always; 0 keeps all."
+    )
+    keep_events: float = _setting(
+        30 * 86400.0, "Time for which processed events are kept.", kind="duration", shown="30d"
     )
     shutdown_timeout: float = _setting(
-        30.0, "Seconds that requests in flight are given to finish when the server stops."
+        30.0,
+        "Time that requests in flight are given to finish when the server stops.",
+        kind="duration",
+        shown="30s",
     )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.", "LOG_LEVEL")
     debug: bool = _setting(False, "Log at DEBUG and show full causes of failures in the log.")
@@ -88,6 +135,10 @@ class Settings:
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
         return self.database_url or f"sqlite:///{self.model_dir / 'label-studio-ml.db'}"
+
+    def job_log(self, job_id: str) -> Path:
+        """The file with what a job printed and logged."""
+        return self.model_dir / "jobs" / job_id / "log.txt"
 
     @property
     def auth_required(self) -> bool:
@@ -108,15 +159,29 @@ def size(text: str) -> int:
     return int(float(match[1]) * unit)
 
 
-def _convert(name: str, text: str, default: Any, *, is_size: bool) -> Any:
+def duration(text: str) -> float:
+    """Read a time in seconds.
+
+    >>> duration("2s"), duration("1.5m"), duration("30d"), duration("10")
+    (2.0, 90.0, 2592000.0, 10.0)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", text.lower())
+    if match is None:
+        raise SettingError(
+            f"{text!r} is not a time. Write seconds, or a number with s, m, h or d, as in 90s or 30d."
+        )
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+
+
+def _convert(name: str, text: str, default: Any, kind: str) -> Any:
     try:
         if isinstance(default, bool):
             word = text.strip().lower()
             if word not in _TRUE | _FALSE:
                 raise ValueError(text)
             return word in _TRUE
-        if is_size:
-            return size(text)
+        if kind:
+            return size(text) if kind == "size" else duration(text)
         if isinstance(default, Path):
             return Path(text).expanduser()
         return type(default)(text)
@@ -130,7 +195,7 @@ def _convert(name: str, text: str, default: Any, *, is_size: bool) -> Any:
 
 
 def _check(settings: Settings) -> None:
-    for name in ("workers", "threads", "max_batch_size", "max_loaded_models", "max_body_size"):
+    for name in ("workers", "threads", "trainers", "max_batch_size", "max_loaded_models", "max_body_size"):
         if getattr(settings, name) < 1:
             raise SettingError(f"{name} must be at least 1, not {getattr(settings, name)}.")
     for name in ("predict_timeout", "trainer_idle", "shutdown_timeout"):
@@ -138,6 +203,13 @@ def _check(settings: Settings) -> None:
             raise SettingError(f"{name} must be more than 0 seconds, and not endless.")
     if not 0 <= settings.port <= 65535:
         raise SettingError(f"port must be between 0 and 65535, not {settings.port}.")
+    if settings.train_on not in {"", "events", "start", "never"}:
+        raise SettingError(f"train_on must be events, start or never, not {settings.train_on!r}.")
+    for name in ("train_every", "train_min_annotations", "keep_versions", "fit_timeout", "keep_events"):
+        if not 0 <= getattr(settings, name) < math.inf:
+            raise SettingError(f"{name} must be 0 or more, not {getattr(settings, name)}.")
+    if not 0 <= settings.trainer_nice <= 19:
+        raise SettingError(f"trainer_nice must be between 0 and 19, not {settings.trainer_nice}.")
     if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise SettingError(f"log_level must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}.")
     if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
@@ -167,10 +239,8 @@ def load(
             if env is None:
                 continue
             name, value = f"The environment variable {env}", environ[env]
-        is_size = spec.name == "max_body_size"
-        values[spec.name] = (
-            _convert(name, value, spec.default, is_size=is_size) if isinstance(value, str) else value
-        )
+        kind = spec.metadata["kind"]
+        values[spec.name] = _convert(name, value, spec.default, kind) if isinstance(value, str) else value
     if "log_level" in values:
         level = values["log_level"].upper()
         values["log_level"] = {"WARN": "WARNING", "CRITICAL": "ERROR"}.get(level, level)

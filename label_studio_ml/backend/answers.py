@@ -20,6 +20,10 @@ class Description(msgspec.Struct, frozen=True):
     train_events: list[str]
     learns: bool
     concurrent: bool
+    train_on: str | None = None
+    train_every: int | None = None
+    train_min_annotations: int | None = None
+    train_debounce: float | None = None
 
 
 class Group(msgspec.Struct):

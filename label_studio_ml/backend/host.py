@@ -115,6 +115,10 @@ class ModelHost:
             train_events=[str(event) for event in self.model_class.TRAIN_EVENTS],
             learns=learns,
             concurrent=inspect.iscoroutinefunction(predict),
+            **{
+                name.lower(): getattr(self.model_class, name)
+                for name in ("TRAIN_ON", "TRAIN_EVERY", "TRAIN_MIN_ANNOTATIONS", "TRAIN_DEBOUNCE")
+            },
         )
 
     # --- instances -------------------------------------------------------------------------------------
@@ -169,10 +173,12 @@ class ModelHost:
             raise LoadError(f"Version {number} of project {project_id} does not exist.")
         if label_config:
             project = msgspec.structs.replace(project, label_config=label_config)
-        state = InstanceState(project, version, self._settings, self._database)
+        return self._make(InstanceState(project, version, self._settings, self._database))
+
+    def _make(self, state: InstanceState) -> Any:
         available = {
-            "project_id": project.id,
-            "label_config": project.label_config or None,
+            "project_id": state.project.id,
+            "label_config": state.project.label_config or None,
             "train_output": state.train_output,
             "hostname": state.hostname,
             "access_token": state.access_token,
@@ -188,7 +194,7 @@ class ModelHost:
         _log.info(
             "Loaded %s for project %s, version %s, in %.2f s",
             self.model_class.__name__,
-            project.id or "(none)",
+            state.project.id or "(none)",
             state.version.name,
             time.perf_counter() - started,
         )
@@ -290,6 +296,7 @@ class ModelHost:
         job_id: str,
         workdir: Path,
         annotated: Any,
+        on_progress: Callable[[float | None, dict[str, float]], None] = lambda _fraction, _metrics: None,
     ) -> Trained:
         """Train a fresh instance of a version on some events.
 
@@ -300,6 +307,7 @@ class ModelHost:
             job_id: passed on to the author.
             workdir: a fresh folder that will be kept with the version.
             annotated: the project's annotated tasks, for generation 1.
+            on_progress: told what the author's `self.progress()` says.
 
         Raises:
             LoadError: the instance cannot be constructed.
@@ -307,7 +315,7 @@ class ModelHost:
         """
         instance = self._construct(project_id, None, number)
         state = self._state(instance)
-        state.workdir, state.annotated = str(workdir), annotated
+        state.workdir, state.annotated, state.on_progress = str(workdir), annotated, on_progress
         generation = signatures.fit_generation(self.model_class.fit)
         folders = [self._settings.model_dir, workdir]
         before = _fingerprint(folders)
@@ -331,6 +339,40 @@ class ModelHost:
             output = {"result": output}
         changed = bool(output) or bool(values) or _fingerprint(folders) != before
         return Trained(output, values, changed)
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether the class measures itself with `evaluate(tasks)`."""
+        return callable(getattr(self.model_class, "evaluate", None))
+
+    def evaluate(
+        self, project_id: str, parent: Version, trained: Trained, workdir: Path, tasks: Any
+    ) -> dict[str, float]:
+        """Let an instance of what fit() left measure itself; `{}` when the class does not do that.
+
+        Raises:
+            LoadError: such an instance cannot be constructed.
+            FitError: the author's evaluate() raised, or returned something else than numbers by name.
+        """
+        if not self.evaluates:
+            return {}
+        project = self._database.read(lambda connection: projects.get(connection, project_id))
+        assert project is not None  # noqa: S101 - it has just been trained
+        output = msgspec.json.encode(trained.train_output).decode()
+        version = msgspec.structs.replace(parent, train_output=output, workdir=str(workdir))
+        state = InstanceState(project, version, self._settings, self._database)
+        with state.collecting() as values:
+            values.update(trained.values)
+            instance = self._make(state)
+            try:
+                metrics = responses.as_json(instance.evaluate(tasks))
+            except (Exception, SystemExit) as error:
+                raise FitError(f"evaluate() failed: {one_line(error)}") from error
+        if not isinstance(metrics, dict) or not all(
+            isinstance(value, int | float) and math.isfinite(value) for value in metrics.values()
+        ):
+            raise FitError("evaluate() must return a dict of finite numbers by name, as in {'f1': 0.8}.")
+        return {name: float(value) for name, value in metrics.items()}
 
 
 class _Call:

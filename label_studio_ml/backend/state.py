@@ -7,7 +7,7 @@ so that it is there whatever the author's `__init__` does.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -42,6 +42,7 @@ class InstanceState:
         self.client: Any = None
         self._database = database
         self._pending: dict[str, Any] | None = None
+        self.on_progress: Callable[[float | None, dict[str, float]], None] | None = None
         self._settings = settings
         self._connected: tuple[str, str] | None = None
         self.hostname = self.access_token = ""

@@ -72,8 +72,8 @@ def settings_page() -> str:
         "|---|---|---|---|",
     ]
     for spec in dataclasses.fields(settings.Settings):
-        default = "256MB" if spec.name == "max_body_size" else spec.default
-        shown = f"`{default}`" if default not in ("", False) and spec.name != "model_dir" else ""
+        default = spec.metadata["shown"] or spec.default
+        shown = f"`{default}`" if default not in ("", False, 0, None) and spec.name != "model_dir" else ""
         environment = ", ".join(f"`{name}`" for name in spec.metadata["env"])
         option = "--" + spec.name.replace("_", "-")
         lines.append(f"| `{option}` | {environment} | {_cell(spec.metadata['help'])} | {shown} |")

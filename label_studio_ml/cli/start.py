@@ -92,7 +92,7 @@ def _command() -> Any:
     for spec in dataclasses.fields(settings.Settings):
         flag = "--" + spec.name.replace("_", "-")
         kind = {bool: bool, int: int, float: float}.get(type(spec.default), str)
-        if spec.name == "max_body_size":
+        if spec.metadata["kind"]:
             kind = str
         names = [*_SHORT.get(spec.name, []), flag]
         hint = f" [{', '.join(spec.metadata['env'])}]" if spec.metadata["env"] else ""
@@ -109,11 +109,9 @@ def _command() -> Any:
 
 
 def _shown(spec: dataclasses.Field[Any]) -> str | bool:
-    if spec.name == "max_body_size":
-        return "256MB"
-    if spec.name == "model_dir":
-        return False
-    return False if spec.default in ("", False) else str(spec.default)
+    if spec.metadata["shown"]:
+        return str(spec.metadata["shown"])
+    return False if spec.name == "model_dir" or spec.default in ("", False, 0, None) else str(spec.default)
 
 
 start_command = _command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 START_TRAINING = "START_TRAINING"
 _PLURALS = {"ANNOTATIONS_": "ANNOTATION_", "TASKS_": "TASK_"}
@@ -46,6 +46,39 @@ def deliveries(action: str, data: dict[str, Any], train_events: Iterable[str]) -
     elif one is not None and "annotations" not in data:
         return [(spelling, {**data, "annotations": [one]})]
     return [(spelling, data)]
+
+
+class Touched(NamedTuple):
+    """What an event did to an annotation, or (without `annotation`) to all annotations of a task. Ids as text."""
+
+    annotation: str
+    task: str
+    skipped: bool = False
+    gone: bool = False
+
+
+def touched(action: str, data: dict[str, Any]) -> list[Touched]:
+    """The annotations that an event is about.
+
+    >>> touched("ANNOTATION_CREATED", {"annotation": {"id": 3, "task": 7, "was_cancelled": True}})
+    [Touched(annotation='3', task='7', skipped=True, gone=False)]
+    """
+    kind = canonical(action)
+    if kind == "TASK_DELETED":
+        return [Touched("", str(task["id"]), gone=True) for task in _dicts(data.get("tasks")) if "id" in task]
+    if kind not in {"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED"}:
+        return []
+    single = data.get("annotation")
+    return [
+        Touched(
+            str(one["id"]),
+            str(one.get("task") or ""),
+            bool(one.get("was_cancelled") or one.get("skipped")),
+            kind == "ANNOTATION_DELETED",
+        )
+        for one in ([single] if isinstance(single, dict) else _dicts(data.get("annotations")))
+        if "id" in one
+    ]
 
 
 def annotated_tasks(events: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from .tables import events, record
 
@@ -33,15 +33,20 @@ def add(connection: Connection, project_id: str, action: str, payload: bytes) ->
     return int(result.inserted_primary_key[0])
 
 
-def pending(connection: Connection, limit: int = 1000) -> list[tuple[int, str, str]]:
-    """(id, project, action) of events that no job has taken up yet, oldest first."""
+def pending(connection: Connection, project_id: str) -> list[tuple[int, str]]:
+    """(id, action) of a project's events that no job has taken up yet, oldest first."""
     query = (
-        select(events.c.id, events.c.project_id, events.c.action)
-        .where(events.c.processed_at.is_(None), events.c.job_id.is_(None))
+        select(events.c.id, events.c.action)
+        .where(events.c.project_id == project_id, events.c.processed_at.is_(None), events.c.job_id.is_(None))
         .order_by(events.c.id)
-        .limit(limit)
     )
-    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def projects_pending(connection: Connection) -> list[str]:
+    """Projects with events that no job has taken up yet."""
+    query = select(events.c.project_id).where(events.c.processed_at.is_(None), events.c.job_id.is_(None))
+    return list(connection.execute(query.distinct()).scalars())
 
 
 def assign(connection: Connection, event_id: int, job_id: str) -> None:
@@ -57,6 +62,18 @@ def settle(connection: Connection, event_id: int) -> None:
 def settle_job(connection: Connection, job_id: str) -> None:
     """The job is over, one way or the other; so are its events."""
     connection.execute(update(events).where(events.c.job_id == job_id).values(processed_at=time.time()))
+
+
+def reassign(connection: Connection, old_job: str, new_job: str) -> None:
+    """Hand the events of a job that is over to another."""
+    connection.execute(update(events).where(events.c.job_id == old_job).values(job_id=new_job, processed_at=None))
+
+
+def prune(connection: Connection, project_id: str, before: float) -> int:
+    """Delete a project's events that were processed before a time; returns how many."""
+    return connection.execute(
+        delete(events).where(events.c.project_id == project_id, events.c.processed_at < before)
+    ).rowcount
 
 
 def of_job(connection: Connection, job_id: str) -> list[Event]:

@@ -14,8 +14,9 @@ import uuid
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, exists, insert, select, update
+from sqlalchemy import Connection, exists, func, insert, select, tuple_, update
 
+from ..errors import NotFound, RequestError
 from . import events
 from .tables import jobs, record
 
@@ -33,7 +34,7 @@ class State(str, enum.Enum):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of fit(). `error` is one line, `error_detail` everything known."""
+    """One run of fit(). Times in seconds since 1970; `fraction` of it done; `error` is one line, the detail all."""
 
     id: str
     project_id: str
@@ -45,6 +46,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     lease_owner: str | None = None
     lease_until: float | None = None
+    not_before: float = 0.0
+    postponed: int = 0
+    cancel_requested: bool = False
+    fraction: float | None = None
+    metrics: str = "{}"
     version: int | None = None
     error: str | None = None
     error_detail: str | None = None
@@ -64,15 +70,36 @@ def new_id() -> str:
     return f"{int(time.time() * 1000):013d}-{uuid.uuid4().hex[:8]}"
 
 
-def add(connection: Connection, project_id: str, action: str, job_id: str | None = None) -> str:
-    """Queue a job and return its id."""
+def add(
+    connection: Connection, project_id: str, action: str, job_id: str | None = None, *, not_before: float = 0.0
+) -> str:
+    """Queue a job that may start at `not_before`, and return its id."""
     job_id = job_id or new_id()
     connection.execute(
         insert(jobs).values(
-            id=job_id, project_id=project_id, state=State.QUEUED.value, action=action, created_at=time.time()
+            id=job_id,
+            project_id=project_id,
+            state=State.QUEUED.value,
+            action=action,
+            created_at=time.time(),
+            not_before=not_before,
         )
     )
     return job_id
+
+
+def delay(connection: Connection, job_id: str, not_before: float) -> None:
+    """A job that waits and has never run may start at another time."""
+    connection.execute(
+        update(jobs)
+        .where(
+            jobs.c.id == job_id,
+            jobs.c.state == State.QUEUED.value,
+            jobs.c.attempts == 0,
+            jobs.c.postponed == 0,
+        )
+        .values(not_before=not_before)
+    )
 
 
 def get(connection: Connection, job_id: str) -> Job | None:
@@ -95,14 +122,24 @@ def waiting(connection: Connection, project_id: str) -> str | None:
     return connection.execute(query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc())).scalar()
 
 
-def claim(connection: Connection, owner: str, lease: float) -> Job | None:
-    """Take the oldest queued job of a project that trains nothing else. queued -> started."""
-    busy = jobs.alias("busy")
+def claim(connection: Connection, owner: str, lease: float, *, now: float | None = None) -> Job | None:
+    """Take the oldest job that is due, of a project that trains nothing else. queued -> started.
+
+    A project's jobs start in the order in which they came, also when the first of them has to wait.
+    """
+    now = time.time() if now is None else now
+    busy, earlier = jobs.alias("busy"), jobs.alias("earlier")
     query = (
         select(jobs.c.id)
         .where(
             jobs.c.state == State.QUEUED.value,
+            jobs.c.not_before <= now,
             ~exists().where(busy.c.project_id == jobs.c.project_id, busy.c.state == State.STARTED.value),
+            ~exists().where(
+                earlier.c.project_id == jobs.c.project_id,
+                earlier.c.state == State.QUEUED.value,
+                tuple_(earlier.c.created_at, earlier.c.id) < tuple_(jobs.c.created_at, jobs.c.id),
+            ),
         )
         .order_by(jobs.c.created_at, jobs.c.id)
         .limit(1)
@@ -110,7 +147,6 @@ def claim(connection: Connection, owner: str, lease: float) -> Job | None:
     job_id = connection.execute(query).scalar()
     if job_id is None:
         return None
-    now = time.time()
     claimed = connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state == State.QUEUED.value)
@@ -155,9 +191,100 @@ def release(connection: Connection, job_id: str, owner: str, error: str) -> Stat
     released = connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state == State.STARTED.value, jobs.c.lease_owner == owner)
-        .values(state=State.QUEUED.value, lease_owner=None, lease_until=None, error=error)
+        .values(
+            state=State.QUEUED.value,
+            lease_owner=None,
+            lease_until=None,
+            error=error,
+            not_before=time.time() + 2.0**job.attempts,
+        )
     )
     return State.QUEUED if released.rowcount == 1 else None
+
+
+def postpone(connection: Connection, job_id: str, owner: str, reason: str) -> float | None:
+    """Something outside is not there: started -> queued, the attempt does not count. Returns seconds to wait."""
+    job = get(connection, job_id)
+    if job is None or job.lease_owner != owner:
+        return None
+    seconds = min(5.0 * 2**job.postponed, 300.0)
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state == State.STARTED.value, jobs.c.lease_owner == owner)
+        .values(
+            state=State.QUEUED.value,
+            attempts=jobs.c.attempts - 1,
+            postponed=jobs.c.postponed + 1,
+            not_before=time.time() + seconds,
+            lease_owner=None,
+            lease_until=None,
+            error=reason,
+        )
+    )
+    return seconds
+
+
+def report(
+    connection: Connection, job_id: str, owner: str, fraction: float | None, metrics: dict[str, float]
+) -> None:
+    """What fit() says about its progress."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state == State.STARTED.value, jobs.c.lease_owner == owner)
+        .values(fraction=fraction, metrics=msgspec.json.encode(metrics).decode())
+    )
+
+
+def cancel(connection: Connection, job_id: str) -> State:
+    """Nobody wants this job any more. queued -> cancelled at once; one that runs is ended by whoever runs it.
+
+    Returns:
+        The state now: a job that was over already keeps its own.
+
+    Raises:
+        NotFound: there is no such job.
+    """
+    job = _existing(connection, job_id)
+    if job.state is State.STARTED:
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True))
+        return State.STARTED
+    if job.state is not State.QUEUED:
+        return job.state
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state == State.QUEUED.value)
+        .values(state=State.CANCELLED.value, finished_at=time.time())
+    )
+    events.settle_job(connection, job_id)
+    return State.CANCELLED
+
+
+def end_cancelled(connection: Connection, job_id: str, owner: str) -> bool:
+    """Started -> cancelled, with its events."""
+    return _end(connection, job_id, owner, State.CANCELLED, error="Cancelled.")
+
+
+def retry(connection: Connection, job_id: str) -> str:
+    """Queue a new job with the events of one that is over, and return its id.
+
+    Raises:
+        NotFound: there is no such job.
+        RequestError: it is not over.
+    """
+    job = _existing(connection, job_id)
+    if job.active:
+        raise RequestError(f"Job {job_id} is {job.state.value}; only a job that is over can be tried again.")
+    again = add(connection, job.project_id, job.action)
+    events.reassign(connection, job_id, again)
+    return again
+
+
+def next_due(connection: Connection) -> float | None:
+    """When the next waiting job may start; None when none waits."""
+    due: float | None = connection.execute(
+        select(func.min(jobs.c.not_before)).where(jobs.c.state == State.QUEUED.value)
+    ).scalar()
+    return due
 
 
 def give_back(connection: Connection, job_id: str, owner: str) -> None:
@@ -167,12 +294,6 @@ def give_back(connection: Connection, job_id: str, owner: str) -> None:
         .where(jobs.c.id == job_id, jobs.c.state == State.STARTED.value, jobs.c.lease_owner == owner)
         .values(state=State.QUEUED.value, attempts=jobs.c.attempts - 1, lease_owner=None, lease_until=None)
     )
-
-
-def any_queued(connection: Connection) -> bool:
-    """Whether a job waits."""
-    query = select(jobs.c.id).where(jobs.c.state == State.QUEUED.value).limit(1)
-    return connection.execute(query).first() is not None
 
 
 def any_active(connection: Connection, project_id: str | None = None) -> bool:
@@ -192,6 +313,13 @@ def started(connection: Connection) -> list[Job]:
 def lease_is_over(job: Job) -> bool:
     """Whether nobody has renewed the job's lease in time."""
     return (job.lease_until or 0.0) < time.time()
+
+
+def _existing(connection: Connection, job_id: str) -> Job:
+    job = get(connection, job_id)
+    if job is None:
+        raise NotFound(f"There is no job {job_id}.")
+    return job
 
 
 def _end(connection: Connection, job_id: str, owner: str, state: State, **changes: Any) -> bool:

@@ -7,7 +7,7 @@ import time
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
-from .tables import events, jobs, projects, record
+from .tables import counted_annotations, events, jobs, projects, record
 
 INITIAL_VERSION = "0.0.1"
 
@@ -21,6 +21,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     access_token: str = ""
     extra_params: str = "{}"
     active_version: int = 0
+    reached_at: float | None = None
 
 
 def get(connection: Connection, project_id: str) -> Project | None:
@@ -66,8 +67,14 @@ def save(
     return msgspec.structs.replace(known, **given)
 
 
+def reached(connection: Connection, project_id: str) -> None:
+    """Label Studio's API has just given us the project's tasks."""
+    connection.execute(update(projects).where(projects.c.id == project_id).values(reached_at=time.time()))
+
+
 def remove(connection: Connection, project_id: str) -> None:
     """Forget a project: its events, jobs, versions and values."""
     connection.execute(delete(events).where(events.c.project_id == project_id))
     connection.execute(delete(jobs).where(jobs.c.project_id == project_id))
+    connection.execute(delete(counted_annotations).where(counted_annotations.c.project_id == project_id))
     connection.execute(delete(projects).where(projects.c.id == project_id))

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -40,6 +41,8 @@ projects = Table(
     Column("access_token", Text, nullable=False, default=""),
     Column("extra_params", Text, nullable=False, default="{}"),
     Column("active_version", Integer, nullable=False, default=0),
+    # When Label Studio's API last gave us this project's tasks: if it does not now, it is down, not misconfigured.
+    Column("reached_at", Float),
     Column("updated_at", Float, nullable=False),
 )
 
@@ -88,10 +91,26 @@ jobs = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("lease_owner", Text),
     Column("lease_until", Float),
+    Column("not_before", Float, nullable=False, default=0.0),
+    Column("postponed", Integer, nullable=False, default=0),
+    Column("cancel_requested", Boolean, nullable=False, default=False),
+    Column("fraction", Float),
+    Column("metrics", Text, nullable=False, default="{}"),
     Column("version", Integer),
     Column("error", Text),
     Column("error_detail", Text),
     Index(None, "state", "created_at"),
+)
+
+# Which annotations a project has, as far as its events tell: what "every N new annotations" is counted by.
+counted_annotations = Table(
+    "counted_annotations",
+    metadata,
+    Column("project_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("task_id", Text, nullable=False, default=""),
+    Column("skipped", Boolean, nullable=False),
+    Column("trained", Boolean, nullable=False, default=False),
 )
 
 events = Table(

@@ -1,7 +1,8 @@
 """Versions: what a successful training leaves, and which one predicts.
 
 A version is `new` (trained, not yet loaded by a worker), then `ready` (has been loaded) or `failed` (could
-not be). Exactly one version of a project is active: `projects.active_version`.
+not be); `kept` when its metrics did not satisfy `--promote-if`. Exactly one version of a project is active:
+`projects.active_version`.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import time
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from ..errors import NotFound
+from ..errors import NotFound, RequestError
 from . import values
 from .tables import projects, record, versions
 
-State = Literal["new", "ready", "failed"]
+State = Literal["new", "ready", "failed", "kept"]
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +79,12 @@ def add_initial(connection: Connection, project_id: str, name: str) -> None:
 
 
 def publish(
-    connection: Connection, version: Version, changes: dict[str, Any], *, author_name: str | None
+    connection: Connection,
+    version: Version,
+    changes: dict[str, Any],
+    *,
+    author_name: str | None,
+    kept: str | None = None,
 ) -> Version:
     """Add a version that starts from its parent's values and `changes`; it gets its number and name here.
 
@@ -87,9 +93,10 @@ def publish(
         version: number and name are ignored.
         changes: what fit() set.
         author_name: the `model_version` that fit() set, if it did.
+        kept: why the version is kept aside and not to predict, if so.
 
     Returns:
-        The version as stored, in the state `new`.
+        The version as stored, in the state `new` or `kept`.
     """
     last = connection.execute(
         select(func.max(versions.c.number)).where(versions.c.project_id == version.project_id)
@@ -102,7 +109,8 @@ def publish(
     else:
         name = f"{number:04d}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(version.created_at))}"
     name = _free_name(connection, version.project_id, name, number)
-    stored = msgspec.structs.replace(version, number=number, name=name, state="new")
+    state: State = "new" if kept is None else "kept"
+    stored = msgspec.structs.replace(version, number=number, name=name, state=state, error=kept)
     connection.execute(insert(versions).values(**_columns(stored)))
     inherited = values.items(connection, version.project_id, version.parent or 0)
     values.put(connection, version.project_id, number, {**inherited, **changes, "model_version": name})
@@ -143,6 +151,50 @@ def activate(connection: Connection, project_id: str, number: int) -> None:
 def fail(connection: Connection, project_id: str, number: int, error: str) -> None:
     """A version could not be loaded: it will not be tried again by itself."""
     _mark(connection, project_id, number, "failed", error)
+
+
+def find(connection: Connection, project_id: str, name: str) -> Version:
+    """A version by its name, or by its number.
+
+    Raises:
+        NotFound: the project has none of that name.
+    """
+    found = of_project(connection, project_id)
+    for version in found:
+        if version.name == name or str(version.number) == name:
+            return version
+    known = ", ".join(version.name for version in found) or "none at all"
+    raise NotFound(f"Project {project_id} has no version {name}; it has {known}.")
+
+
+def remove(connection: Connection, version: Version) -> None:
+    """Forget a version. Its folder is the caller's to delete, after the commit.
+
+    Raises:
+        RequestError: it predicts, or it is the untrained model.
+    """
+    current = active(connection, version.project_id)
+    if current is not None and current.number == version.number:
+        raise RequestError(
+            f"Version {version.name} predicts for project {version.project_id}; activate another first."
+        )
+    if version.number == 0:
+        raise RequestError("The untrained model cannot be deleted.")
+    connection.execute(
+        delete(versions).where(versions.c.project_id == version.project_id, versions.c.number == version.number)
+    )
+
+
+def surplus(connection: Connection, project_id: str, keep: int) -> list[Version]:
+    """The trained versions beyond the newest `keep`; never the active one, nor one that waits to be loaded."""
+    current = active(connection, project_id)
+    trained = [version for version in of_project(connection, project_id) if version.number > 0]
+    trained.sort(key=lambda version: -version.number)
+    return [
+        version
+        for version in trained[keep:]
+        if version.state != "new" and (current is None or version.number != current.number)
+    ]
 
 
 def untried(connection: Connection) -> dict[str, int]:

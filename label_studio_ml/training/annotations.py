@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ import msgspec
 from ..errors import LabelStudioError
 from ..protocol import events as protocol
 from ..settings import Settings
-from ..store import events
+from ..store import events, projects
 from ..store.database import Database
 from ..store.events import Event
 from ..store.projects import Project
@@ -28,10 +29,15 @@ class AnnotatedTasks(Sequence[dict[str, Any]]):
         """Write the tasks to `path`, one JSON document a line."""
         self._path = path
         self._offsets = array("Q", [0])
+        digest = hashlib.sha256()
         with path.open("wb") as file:
             for task in tasks:
-                file.write(msgspec.json.encode(task) + b"\n")
+                line = msgspec.json.encode(task) + b"\n"
+                file.write(line)
+                digest.update(line)
                 self._offsets.append(file.tell())
+        self.digest = digest.hexdigest()[:16]
+        """Tells whether two trainings saw the same data."""
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -69,7 +75,8 @@ def collect(
         The tasks, and where they came from: `request`, `label-studio` or `events`.
 
     Raises:
-        LabelStudioError: Label Studio cannot be asked, and no event has brought an annotation.
+        LabelStudioError: Label Studio cannot be asked although it could before, or no event has brought an
+            annotation either.
     """
     for event in reversed(job_events):
         data = msgspec.json.decode(event.payload)
@@ -83,9 +90,14 @@ def collect(
 
         try:
             found = client.annotated_tasks(client.connect(hostname, token), project.id)
-            return AnnotatedTasks(path, found), "label-studio"
+            tasks = AnnotatedTasks(path, found)
         except LabelStudioError as error:
+            if project.reached_at is not None:
+                raise  # it has worked before: Label Studio is down, and will be back
             refusal = error
+        else:
+            database.write(lambda connection: projects.reached(connection, project.id))
+            return tasks, "label-studio"
     until = job_events[-1].id if job_events else None
     stored = database.read(
         lambda connection: [

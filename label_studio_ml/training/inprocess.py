@@ -17,7 +17,7 @@ class InProcess:
     def __init__(self, host: ModelHost, settings: Settings, database: Database) -> None:
         self._host, self._settings, self._database = host, settings, database
 
-    async def run(self, job: Job, owner: str) -> messages.Fitted | messages.Failed:
+    async def run(self, job: Job, owner: str) -> messages.Outcome:
         """See `Trains`."""
         return await asyncio.to_thread(trainer.run, self._host, self._settings, self._database, job.id, owner)
 

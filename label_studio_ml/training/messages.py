@@ -29,8 +29,16 @@ class Failed(msgspec.Struct, tag="failed"):
     detail: str
 
 
+class Postponed(msgspec.Struct, tag="postponed"):
+    """Label Studio is not there; the job waits, and that is stored."""
+
+    job_id: str
+    reason: str
+
+
+Outcome = Fitted | Failed | Postponed
 ToTrainer = Configure | Fit | Stop
-FromTrainer = Ready | Broken | Fitted | Failed
+FromTrainer = Ready | Broken | Fitted | Failed | Postponed
 
 encode = msgspec.msgpack.Encoder().encode
 to_trainer = msgspec.msgpack.Decoder(ToTrainer).decode

@@ -1,4 +1,4 @@
-"""[web process] Turns stored events into jobs and has the trainer run them, one after another."""
+"""[web process] Turns stored events into jobs and has trainers run them, each project's in order."""
 
 from __future__ import annotations
 
@@ -7,116 +7,30 @@ import contextlib
 import functools
 import logging
 import os
+import shutil
 import socket
+import time
 import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
-from .. import channel
-from ..backend.answers import Broken, Configure, Description, Ready, Stop
-from ..backend.source import Source
+from sqlalchemy import Connection
+
+from ..backend.answers import Description
 from ..errors import LoadError, StoreError, WorkerDied
-from ..store import events, jobs
+from ..settings import Settings
+from ..store import events, jobs, projects, versions
 from ..store.database import Database
-from ..store.jobs import Job
+from ..store.jobs import Job, State
 from . import messages, policy
+from .policy import Rules
+from .process import Trains
 
 LEASE = 30.0
 _POLL = 1.0
+_TIDY = 3600.0
 _owners_here: set[str] = set()
 _log = logging.getLogger(__name__)
-
-
-class Trains(Protocol):
-    """Whoever runs jobs: the trainer process, or the calling process."""
-
-    async def run(self, job: Job, owner: str) -> messages.Fitted | messages.Failed:
-        """Run a claimed job to its end.
-
-        Raises:
-            WorkerDied: the process running it ended; nothing of the job is stored.
-            LoadError: the author's class cannot be loaded.
-        """
-
-    async def stop(self) -> None:
-        """End; a job that runs is given up."""
-
-    def kill(self) -> None:
-        """End now."""
-
-
-class Trainer:
-    """The trainer process, started when a job comes and ended when none has for a while."""
-
-    def __init__(self, source: Source, forwarded: dict[str, Any], idle: float) -> None:
-        self._source, self._forwarded, self._idle = source, forwarded, idle
-        self._child: channel.Child | None = None
-        self._answer: asyncio.Future[Any] | None = None
-        self._leaving: asyncio.TimerHandle | None = None
-        self._endings: set[asyncio.Task[None]] = set()
-
-    async def run(self, job: Job, owner: str) -> messages.Fitted | messages.Failed:
-        """See `Trains`."""
-        if self._leaving is not None:
-            self._leaving.cancel()
-        if self._child is None:
-            await self._start()
-        reply: messages.Fitted | messages.Failed = await self._ask(messages.Fit(job.id, owner))
-        self._leaving = asyncio.get_running_loop().call_later(self._idle, self._leave)
-        return reply
-
-    async def stop(self) -> None:
-        """See `Trains`."""
-        if self._child is not None:
-            child, self._child = self._child, None
-            child.kill()
-            await child.wait(5.0)
-
-    def kill(self) -> None:
-        """See `Trains`."""
-        if self._child is not None:
-            self._child.kill()
-
-    async def _start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._answer = loop.create_future()
-        self._child = await channel.start("label_studio_ml.training.trainer", {}, self._received, self._lost)
-        ready = self._answer
-        self._child.send(messages.encode(Configure("trainer", self._source, self._forwarded)))
-        message = await ready
-        if isinstance(message, Broken):
-            await self.stop()
-            raise LoadError(message.error)
-
-    async def _ask(self, message: messages.Fit) -> Any:
-        if self._child is None:
-            raise WorkerDied("The trainer ended.")
-        self._answer = asyncio.get_running_loop().create_future()
-        self._child.send(messages.encode(message))
-        return await self._answer
-
-    def _received(self, frame: bytes) -> None:
-        message = messages.from_trainer(frame)
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(message)
-        elif not isinstance(message, Ready):
-            _log.warning("The trainer said something nobody waits for: %r", message)
-
-    def _lost(self) -> None:
-        child, self._child = self._child, None
-        task = asyncio.get_running_loop().create_task(self._bury(child))
-        self._endings.add(task)
-        task.add_done_callback(self._endings.discard)
-
-    async def _bury(self, child: channel.Child | None) -> None:
-        how = "ended" if child is None else await child.ended()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(WorkerDied(f"The trainer {how}."))
-
-    def _leave(self) -> None:
-        if self._child is not None:
-            _log.info("The trainer has nothing to do and leaves")
-            self._child.send(messages.encode(Stop()))
 
 
 class Scheduler:
@@ -125,51 +39,66 @@ class Scheduler:
     def __init__(
         self,
         database: Database,
-        trainer: Trains,
+        trainers: Sequence[Trains],
+        settings: Settings,
         description: Callable[[], Description | None],
         on_version: Callable[[], None],
-        on_job: Callable[[Job, jobs.State, str], None],
+        on_job: Callable[[Job, State, str], None],
     ) -> None:
         """Prepare.
 
         Args:
             database: the store.
-            trainer: runs jobs.
+            trainers: run jobs, one each at a time.
+            settings: of this server.
             description: the author's class, None while it is not loaded.
             on_version: told that a job has left a version.
             on_job: told a job, the state in which it ended, and the error if it failed.
         """
-        self._database, self._trainer = database, trainer
+        self._database, self._trainers, self._settings = database, trainers, settings
         self._description, self._on_version, self._on_job = description, on_version, on_job
         self._owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex}"
         _owners_here.add(self._owner)
-        self._work = asyncio.Event()
+        self._running: dict[str, Trains] = {}
+        self._work = [asyncio.Event() for _ in trainers]
 
     def nudge(self) -> None:
         """There may be something to do."""
-        self._work.set()
+        for work in self._work:
+            work.set()
+
+    def rules(self, description: Description) -> Rules:
+        """When to train."""
+        return policy.rules(self._settings, description)
 
     async def main_loop(self) -> None:
         """Turn events into jobs and run them, for ever."""
-        await self._retrying(self._recover)
-        while True:
-            self._work.clear()
-            ran = await self._retrying(self.step)
-            if not ran:
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._work.wait(), _POLL)
+        await asyncio.gather(
+            self._tidy_loop(),
+            *(self._lane(trainer, work) for trainer, work in zip(self._trainers, self._work, strict=True)),
+        )
 
-    async def step(self) -> bool:
-        """Turn waiting events into jobs and run the next one; False when there is none."""
+    async def _lane(self, trainer: Trains, work: asyncio.Event) -> None:
+        while True:
+            work.clear()
+            if not await self._retrying(functools.partial(self.step, trainer)):
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(work.wait(), _POLL)
+
+    async def step(self, trainer: Trains | None = None) -> bool:
+        """Turn waiting events into jobs and run the next one that is due; False when there is none."""
         description = self._description()
         if description is None:
             return False
         await self._recover()
         await self._take_up(description)
-        job = await self._claim()
+        due = await self._database.read_async(jobs.next_due)
+        if due is None or due > time.time():
+            return False
+        job = await self._database.write_async(lambda connection: jobs.claim(connection, self._owner, LEASE))
         if job is None:
             return False
-        await self._run(job)
+        await self._run(trainer or self._trainers[0], job)
         return True
 
     async def _retrying(self, work: Callable[[], Awaitable[Any]]) -> Any:
@@ -180,65 +109,137 @@ class Scheduler:
             return False
 
     async def _take_up(self, description: Description) -> None:
-        def take(connection: Any) -> None:
-            for event_id, project_id, action in events.pending(connection):
-                policy.take_up(connection, event_id, project_id, action, description)
-
-        if await self._database.read_async(lambda connection: events.pending(connection, 1)):
+        """Events that came before the class was known, or under other rules."""
+        rules = self.rules(description)
+        for project_id in await self._database.read_async(events.projects_pending):
+            take = functools.partial(policy.take_up, project_id=project_id, description=description, rules=rules)
             await self._database.write_async(take)
 
-    async def _claim(self) -> Job | None:
-        if not await self._database.read_async(jobs.any_queued):
-            return None
-        return await self._database.write_async(lambda connection: jobs.claim(connection, self._owner, LEASE))
+    # --- one job ---------------------------------------------------------------------------------------
 
-    async def _run(self, job: Job) -> None:
-        lease = asyncio.get_running_loop().create_task(self._keep_lease())
+    async def _run(self, trainer: Trains, job: Job) -> None:
+        self._running[job.id] = trainer
+        work = asyncio.get_running_loop().create_task(trainer.run(job, self._owner))
+        watch = asyncio.get_running_loop().create_task(self._watch(job))
         try:
-            reply = await self._trainer.run(job, self._owner)
+            await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                await self._over(job, work)
+            else:
+                await self._give_up(trainer, job, work, watch.result())
+        except asyncio.CancelledError:
+            work.cancel()
+            await trainer.stop()
+            await asyncio.shield(
+                self._database.write_async(lambda connection: jobs.give_back(connection, job.id, self._owner))
+            )
+            raise
+        finally:
+            watch.cancel()
+            self._running.pop(job.id, None)
+
+    async def _over(self, job: Job, work: asyncio.Task[messages.Outcome]) -> None:
+        try:
+            reply = work.result()
         except (WorkerDied, LoadError) as error:
             text = f"{error} It was to run fit() for project {job.project_id}."
             _log.error("Job %s: %s", job.id, text)
             state = await self._database.write_async(
                 lambda connection: jobs.release(connection, job.id, self._owner, text)
             )
-            if state is jobs.State.FAILED:
+            if state is State.FAILED:
                 self._on_job(job, state, text)
-            else:
-                await asyncio.sleep(2.0**job.attempts / 2)
-        except asyncio.CancelledError:
-            await self._trainer.stop()
-            await asyncio.shield(
-                self._database.write_async(lambda connection: jobs.give_back(connection, job.id, self._owner))
-            )
-            raise
-        else:
-            if isinstance(reply, messages.Failed):
-                self._on_job(job, jobs.State.FAILED, reply.error)
-                return
-            self._on_job(job, jobs.State.FINISHED, "")
+            return
+        if isinstance(reply, messages.Failed):
+            self._on_job(job, State.FAILED, reply.error)
+        elif isinstance(reply, messages.Fitted):
+            self._on_job(job, State.FINISHED, "")
+            await self._retrying(self._prune_versions)
             if reply.version is not None:
                 self._on_version()
-        finally:
-            lease.cancel()
 
-    async def _keep_lease(self) -> None:
+    async def _watch(self, job: Job) -> str:
+        """Keep the job's lease until it must be ended; returns why: `cancelled` or `timeout`."""
+        started = renewed = time.monotonic()
         while True:
-            await asyncio.sleep(LEASE / 3)
+            await asyncio.sleep(_POLL)
+            limit = self._settings.fit_timeout
+            if limit and time.monotonic() - started > limit:
+                return "timeout"
             with contextlib.suppress(StoreError):
-                await self._database.write_async(lambda connection: jobs.renew(connection, self._owner, LEASE))
+                current = await self._database.read_async(lambda connection: jobs.get(connection, job.id))
+                if current is not None and current.cancel_requested:
+                    return "cancelled"
+                if time.monotonic() - renewed > LEASE / 3:
+                    renewed = time.monotonic()
+                    await self._database.write_async(lambda connection: jobs.renew(connection, self._owner, LEASE))
+
+    async def _give_up(self, trainer: Trains, job: Job, work: asyncio.Task[Any], reason: str) -> None:
+        await trainer.stop()
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        if reason == "cancelled":
+            await self._database.write_async(lambda connection: jobs.end_cancelled(connection, job.id, self._owner))
+            _log.info("Job %s was cancelled", job.id)
+            self._on_job(job, State.CANCELLED, "")
+            return
+        text = f"fit() took longer than --fit-timeout ({self._settings.fit_timeout:g} s) and was ended."
+        _log.error("Job %s: %s", job.id, text)
+        await self._database.write_async(lambda connection: jobs.fail(connection, job.id, self._owner, text, text))
+        self._on_job(job, State.FAILED, text)
 
     async def _recover(self) -> None:
-        """Give back the jobs of servers that are gone: their lease ran out, or their process is not there."""
+        """Give back jobs that nobody runs: their lease ran out, or the process that had them is not there."""
         for job in await self._database.read_async(jobs.started):
             owner = job.lease_owner or ""
-            if owner != self._owner and (jobs.lease_is_over(job) or _is_dead(owner)):
-                state = await self._database.write_async(
-                    functools.partial(
-                        jobs.release, job_id=job.id, owner=owner, error="The server stopped while fit() ran."
-                    )
+            mine = owner == self._owner
+            left = job.id not in self._running if mine else jobs.lease_is_over(job) or _is_dead(owner)
+            if left:
+                release = functools.partial(
+                    jobs.release, job_id=job.id, owner=owner, error="The server stopped while fit() ran."
                 )
+                state = await self._database.write_async(release)
                 _log.warning("Job %s was left behind by a server that is gone: %s", job.id, state)
+
+    # --- housekeeping ----------------------------------------------------------------------------------
+
+    async def _tidy_loop(self) -> None:
+        while True:
+            await self._retrying(self._prune_events)
+            await self._retrying(self._prune_versions)
+            await asyncio.sleep(_TIDY)
+
+    async def _prune_events(self) -> None:
+        """Delete what was processed long ago, unless it is all that a later training could learn from."""
+        before = time.time() - self._settings.keep_events
+        description = self._description()
+
+        def prune(connection: Connection) -> int:
+            deleted = 0
+            for project in projects.all_projects(connection):
+                if project.reached_at is not None or (description is not None and description.generation == 2):
+                    deleted += events.prune(connection, project.id, before)
+            return deleted
+
+        if deleted := await self._database.write_async(prune):
+            _log.info("Deleted %d events that were processed long ago", deleted)
+
+    async def _prune_versions(self) -> None:
+        keep = self._settings.keep_versions
+        if not keep:
+            return
+
+        def prune(connection: Connection) -> list[str]:
+            folders = []
+            for project in projects.all_projects(connection):
+                for version in versions.surplus(connection, project.id, keep):
+                    versions.remove(connection, version)
+                    folders.append(version.workdir)
+            return folders
+
+        for folder in await self._database.write_async(prune):
+            if folder:
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _is_dead(owner: str) -> bool:

@@ -19,7 +19,7 @@ from ..backend.answers import Problem
 from ..errors import LoadError, ModelError, RequestError, StoreError, WorkerDied
 from ..protocol import events as protocol
 from ..protocol import requests, responses
-from ..store import events, jobs, projects, versions
+from ..store import counts, events, jobs, projects, versions
 from ..training import policy
 from . import body, page
 from .openapi import Operation, document
@@ -224,7 +224,8 @@ class Api:
         """`POST /webhook`: the event is on disk before the reply."""
         raw = await self._body(request)
         message = requests.decode_whole(raw, requests.WebhookRequest)
-        job_id = await self._store(message.project_key, message.action, raw, message.config)
+        touched = protocol.touched(message.action, msgspec.json.decode(raw))
+        job_id = await self._store(message.project_key, message.action, raw, message.config, touched)
         await self._server.settle_in_process()
         reply: dict[str, Any] = {"status": "ok"}
         if job_id is not None:
@@ -239,21 +240,29 @@ class Api:
             raise RequestError("The field `annotations` of the request is empty; there is nothing to train on.")
         project = message.project
         key = requests.project_key(project.id if isinstance(project, requests.WebhookProject) else project)
-        job_id = await self._store(key, protocol.START_TRAINING, raw, message.label_config)
+        job_id = await self._store(key, protocol.START_TRAINING, raw, message.label_config, [])
         await self._server.settle_in_process()
         return JSONResponse({"job": job_id} if job_id else {}, 201)
 
-    async def _store(self, project_id: str, action: str, raw: bytes, label_config: str | None) -> str | None:
+    async def _store(
+        self,
+        project_id: str,
+        action: str,
+        raw: bytes,
+        label_config: str | None,
+        touched: list[protocol.Touched],
+    ) -> str | None:
         server = self._server
         description = server.runner.status.description
 
         def change(connection: Any) -> str | None:
             if project_id:
                 projects.save(connection, project_id, label_config=label_config)
-            event_id = events.add(connection, project_id, action, raw)
+            events.add(connection, project_id, action, raw)
+            counts.follow(connection, project_id, touched)
             if description is None:
                 return None  # the scheduler takes it up once the class is known
-            return policy.take_up(connection, event_id, project_id, action, description)
+            return policy.take_up(connection, project_id, description, server.scheduler.rules(description))
 
         job_id = await server.database.write_async(change)
         server.metrics.events.inc()
@@ -366,6 +375,8 @@ def _job(job: jobs.Job, settling: int | None) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "attempts": job.attempts,
+        "progress": job.fraction,
+        "metrics": msgspec.json.decode(job.metrics) or None,
         "error": job.error,
     }
     return {name: value for name, value in known.items() if value is not None}

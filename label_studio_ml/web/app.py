@@ -23,7 +23,9 @@ from ..runtime.runner import Runner
 from ..settings import Settings
 from ..store import jobs
 from ..store.database import Database
-from ..training.scheduler import Scheduler, Trainer, Trains
+from ..training import gate
+from ..training.process import Trainer, Trains
+from ..training.scheduler import Scheduler
 from . import errors
 from .api import Api
 from .auth import Auth
@@ -49,6 +51,9 @@ class Server:
             source: where child processes import the class from; or the class itself, to run it in this process.
             kwargs: arguments for the class's constructor, on top of those of the source.
         """
+        gate.parse(settings.promote_if)  # a mistake in it is better known now than after a long training
+        if isinstance(source, type):
+            settings = dataclasses.replace(settings, train_debounce=0.0)  # tests should not wait for more events
         self.settings = settings
         self._source, self._kwargs = source, kwargs or {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -64,11 +69,13 @@ class Server:
         self.database = Database(self.settings.database)
         await asyncio.to_thread(self.database.migrate)
         self.serving = Serving(self.database)
-        self.runner, trainer = self._runners()
+        self.runner, trainers = self._runners()
         self.serving.runner = self.runner
         self.dispatcher = Dispatcher(self.runner, self.settings, self.api)
-        self.scheduler = Scheduler(self.database, trainer, self._description, self.serving.nudge, self._job_ended)
-        self._trainer = trainer
+        self.scheduler = Scheduler(
+            self.database, trainers, self.settings, self._description, self.serving.nudge, self._job_ended
+        )
+        self._trainers = trainers
         self.metrics.watch(lambda: self.dispatcher.queued_tasks, lambda: float(self.runner.status.state == "ready"))
         await self.runner.start()
         if not self.in_process:
@@ -81,7 +88,8 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._trainer.stop()
+        for trainer in self._trainers:
+            await trainer.stop()
         await self.runner.stop(_CHILD_PATIENCE)  # requests in flight have had their time already
         await asyncio.to_thread(self.database.close)
 
@@ -92,7 +100,8 @@ class Server:
 
     def kill(self) -> None:
         """End every child process now."""
-        self._trainer.kill()
+        for trainer in self._trainers:
+            trainer.kill()
         self.runner.kill()
 
     @property
@@ -106,7 +115,7 @@ class Server:
             while await self.scheduler.step():
                 await self.serving.refresh()
 
-    def _runners(self) -> tuple[Runner, Trains]:
+    def _runners(self) -> tuple[Runner, list[Trains]]:
         if isinstance(self._source, type):
             from ..backend.host import ModelHost
             from ..runtime.inprocess import InProcess
@@ -114,11 +123,12 @@ class Server:
 
             host = ModelHost(self._source, self._kwargs, self.settings, self.database)
             runner = InProcess(host, self.settings.threads, self.serving.number)
-            return runner, inprocess.InProcess(host, self.settings, self.database)
+            return runner, [inprocess.InProcess(host, self.settings, self.database)]
         source = Source(self._source.path, self._source.class_name, {**self._source.kwargs, **self._kwargs})
         forwarded = _as_given(self.settings)
         pool = Pool(source, self.settings, forwarded, self.serving.number, self.metrics.restarts.inc)
-        return pool, Trainer(source, forwarded, self.settings.trainer_idle)
+        idle = self.settings.trainer_idle
+        return pool, [Trainer(source, forwarded, idle) for _ in range(self.settings.trainers)]
 
     def _description(self) -> Description | None:
         return self.runner.status.description

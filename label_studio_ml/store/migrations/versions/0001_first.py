@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("access_token", sa.Text, nullable=False),
         sa.Column("extra_params", sa.Text, nullable=False),
         sa.Column("active_version", sa.Integer, nullable=False),
+        sa.Column("reached_at", sa.Float),
         sa.Column("updated_at", sa.Float, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_projects"),
     )
@@ -67,6 +68,11 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("lease_owner", sa.Text),
         sa.Column("lease_until", sa.Float),
+        sa.Column("not_before", sa.Float, nullable=False),
+        sa.Column("postponed", sa.Integer, nullable=False),
+        sa.Column("cancel_requested", sa.Boolean, nullable=False),
+        sa.Column("fraction", sa.Float),
+        sa.Column("metrics", sa.Text, nullable=False),
         sa.Column("version", sa.Integer),
         sa.Column("error", sa.Text),
         sa.Column("error_detail", sa.Text),
@@ -74,6 +80,15 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name="fk_jobs_projects", ondelete="CASCADE"),
     )
     op.create_index("ix_jobs_state_created_at", "jobs", ["state", "created_at"])
+    op.create_table(
+        "counted_annotations",
+        sa.Column("project_id", sa.Text, nullable=False),
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("task_id", sa.Text, nullable=False),
+        sa.Column("skipped", sa.Boolean, nullable=False),
+        sa.Column("trained", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "id", name="pk_counted_annotations"),
+    )
     op.create_table(
         "events",
         sa.Column("id", sa.Integer, nullable=False, autoincrement=True),

@@ -1,0 +1,74 @@
+"""May a new version predict? `--promote-if` compares its metrics with numbers, or with the active version's."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from ..errors import SettingError
+
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+_CONDITION = re.compile(r"\s*([\w.-]+?)\s*(>=|<=|>|<)\s*(active)?\s*([+-]?\s*\d+(?:\.\d+)?)?\s*")
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One comparison; `relative` adds the active version's metric to `number`."""
+
+    metric: str
+    comparison: str
+    relative: bool
+    number: float
+    text: str
+
+
+def parse(text: str) -> list[Condition]:
+    """Read conditions separated by commas.
+
+    Raises:
+        SettingError: one is not understood.
+
+    >>> [condition.metric for condition in parse("f1>=active-0.01, loss<0.5")]
+    ['f1', 'loss']
+    """
+    conditions = []
+    for part in filter(str.strip, text.split(",")):
+        match = _CONDITION.fullmatch(part)
+        if match is None or not (match[3] or match[4]):
+            raise SettingError(
+                f"promote_if: {part.strip()!r} is not a condition. Write metric, comparison and `active` or a "
+                "number, as in f1>=active or loss<0.5."
+            )
+        number = float((match[4] or "0").replace(" ", ""))
+        conditions.append(Condition(match[1], match[2], bool(match[3]), number, part.strip()))
+    return conditions
+
+
+def refusal(conditions: list[Condition], metrics: Mapping[str, float], active: Mapping[str, float]) -> str | None:
+    """Why a version must not predict; None when it may.
+
+    A comparison with the active version holds while that one has no such metric, as before the first training.
+
+    >>> refusal(parse("f1>=active"), {"f1": 0.7}, {"f1": 0.8})
+    'f1 is 0.7, which is not >= 0.8 (f1>=active)'
+    """
+    for condition in conditions:
+        if condition.metric not in metrics:
+            known = ", ".join(sorted(metrics)) or "none"
+            return f"there is no metric {condition.metric} ({condition.text}); metrics: {known}"
+        if condition.relative and condition.metric not in active:
+            continue
+        bound = condition.number + (active[condition.metric] if condition.relative else 0.0)
+        value = metrics[condition.metric]
+        if not _COMPARE[condition.comparison](value, bound):
+            return (
+                f"{condition.metric} is {value:g}, which is not {condition.comparison} {bound:g} ({condition.text})"
+            )
+    return None
