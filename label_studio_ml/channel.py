@@ -148,7 +148,8 @@ async def start(
             [sys.executable, "-m", module, str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            env={**os.environ, **environment},
+            # Without this, files of the folder we happen to be started in could stand in for modules.
+            env={**os.environ, "PYTHONSAFEPATH": "1", **environment},
             start_new_session=True,
         )
     loop = asyncio.get_running_loop()
@@ -158,6 +159,7 @@ async def start(
 
 def connect(fd: int) -> Channel:
     """[child] Take up the inherited socket, and arrange to die with the web process."""
+    os.environ.pop("PYTHONSAFEPATH", None)  # what the author starts is none of our business
     sock = socket.socket(fileno=fd)
     sock.set_inheritable(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the web process, which ends us in order

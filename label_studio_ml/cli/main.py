@@ -11,7 +11,9 @@ from .. import __version__
 from ..errors import BackendError, UsageError
 from .deploy import deploy_command
 from .init import init_command
+from .jobs import jobs_app
 from .start import start_command
+from .versions import versions_app
 
 app = typer.Typer(
     name="label-studio-ml",
@@ -43,6 +45,8 @@ def _root(
 app.command("init")(init_command)
 app.command("create", hidden=True)(init_command)
 app.command("start")(start_command)
+app.add_typer(versions_app, name="versions")
+app.add_typer(jobs_app, name="jobs")
 app.command("deploy")(deploy_command)
 
 

@@ -32,7 +32,9 @@ def cli_page() -> str:
     root: Any = typer.main.get_command(app)
     lines = ["# Command line", "", _MADE, "    label-studio-ml COMMAND …", ""]
     for name, command in root.commands.items():
-        if not command.hidden:
+        for sub_name, sub_command in getattr(command, "commands", {}).items():
+            lines += _command(f"{name} {sub_name}", sub_command)
+        if not command.hidden and not hasattr(command, "commands"):
             lines += _command(name, command)
     return "\n".join(lines).rstrip() + "\n"
 

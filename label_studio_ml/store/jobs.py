@@ -207,7 +207,7 @@ def postpone(connection: Connection, job_id: str, owner: str, reason: str) -> fl
     job = get(connection, job_id)
     if job is None or job.lease_owner != owner:
         return None
-    seconds = min(5.0 * 2**job.postponed, 300.0)
+    seconds = min(5.0 * 2.0**job.postponed, 300.0)
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state == State.STARTED.value, jobs.c.lease_owner == owner)
@@ -281,9 +281,8 @@ def retry(connection: Connection, job_id: str) -> str:
 
 def next_due(connection: Connection) -> float | None:
     """When the next waiting job may start; None when none waits."""
-    due: float | None = connection.execute(
-        select(func.min(jobs.c.not_before)).where(jobs.c.state == State.QUEUED.value)
-    ).scalar()
+    query = select(func.min(jobs.c.not_before)).where(jobs.c.state == State.QUEUED.value)
+    due: float | None = connection.execute(query).scalar()
     return due
 
 

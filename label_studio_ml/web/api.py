@@ -127,7 +127,7 @@ class Api:
 
     async def openapi(self, _request: Request) -> Response:
         """`GET /openapi.json`."""
-        return JSONResponse(document([operation for operation, _ in self.operations()]))
+        return JSONResponse(document([operation for operation, _ in self._server.operations]))
 
     # --- connecting and predicting ---------------------------------------------------------------------
 

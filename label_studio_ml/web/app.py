@@ -29,6 +29,7 @@ from ..training.scheduler import Scheduler
 from . import errors
 from .api import Api
 from .auth import Auth
+from .management import Management
 from .metrics import Metrics
 from .serving import Serving
 
@@ -58,7 +59,8 @@ class Server:
         self._source, self._kwargs = source, kwargs or {}
         self._tasks: list[asyncio.Task[None]] = []
         self.api = Api(self)
-        self.metrics = Metrics({operation.path for operation, _ in self.api.operations()})
+        self.operations = [*self.api.operations(), *Management(self).operations()]
+        self.metrics = Metrics({operation.path for operation, _ in self.operations})
 
     async def start(self) -> None:
         """Open the store, start the workers and the loops.
@@ -152,8 +154,7 @@ def create_app(server: Server) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route(operation.path, handler, methods=[operation.method])
-            for operation, handler in server.api.operations()
+            Route(operation.path, handler, methods=[operation.method]) for operation, handler in server.operations
         ],
         middleware=[  # outermost first
             Middleware(server.metrics.middleware),

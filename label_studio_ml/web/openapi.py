@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,9 +46,14 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
         open_to_all = operation.path == "/health"
         entry: dict[str, Any] = {
             "summary": operation.summary,
-            "operationId": f"{operation.method.lower()}_{operation.path.strip('/') or 'index'}",
+            "operationId": _identifier(operation),
             "responses": {str(status): _reply(status) for status in _replies(operation, open_to_all)},
         }
+        if names := re.findall(r"{(\w+)}", operation.path):
+            schema = {"type": "string"}
+            entry["parameters"] = [
+                {"name": name, "in": "path", "required": True, "schema": schema} for name in names
+            ]
         if open_to_all:
             entry["security"] = []
         if operation.body is not None:
@@ -64,6 +70,11 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
         },
         "security": [{"basic": []}, {}],
     }
+
+
+def _identifier(operation: Operation) -> str:
+    words = re.sub(r"[^a-z.]+", "_", operation.path).strip("_") or "index"
+    return f"{operation.method.lower()}_{words}"
 
 
 def _replies(operation: Operation, open_to_all: bool) -> list[int]:

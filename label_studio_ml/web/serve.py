@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
 import os
 import signal
 import socket
 from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
@@ -67,10 +69,12 @@ async def _serve(server: Server, listening: socket.socket, check: bool) -> Backe
     )
     web = _Web(config, server)
     await server.start()
+    announced = _announce(server, listening)
     watch = asyncio.create_task(_watch(server, web, listening, check))
     try:
         await web.serve(sockets=[listening])
     finally:
+        announced.unlink(missing_ok=True)
         watch.cancel()
         await server.stop()
     with contextlib.suppress(asyncio.CancelledError):
@@ -130,6 +134,15 @@ def _listen(host: str, port: int) -> socket.socket:
             raise UsageError(f"Port {port} is taken. Stop what uses it, or choose another with --port.") from None
         raise UsageError(f"Cannot listen on {host}:{port}: {error}.") from None
     return listening
+
+
+def _announce(server: Server, listening: socket.socket) -> Path:
+    """Leave word in the model folder where this server is, for commands that want to reach it."""
+    host, port = listening.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - only compared
+    path = server.settings.model_dir / "server.json"
+    path.write_text(json.dumps({"url": f"http://{shown}:{port}", "pid": os.getpid()}))
+    return path
 
 
 def _banner(server: Server, listening: socket.socket) -> None:

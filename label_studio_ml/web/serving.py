@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import logging
 
+from sqlalchemy import Connection
+
 from ..errors import LoadError, StoreError
 from ..runtime.runner import Runner
 from ..store import projects, versions
@@ -24,7 +26,6 @@ class Serving:
         self._database = database
         self._numbers: dict[str, int] = {}
         self._names: dict[str, str] = {}
-        self._unloadable: set[tuple[str, int]] = set()
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
 
@@ -116,12 +117,16 @@ class Serving:
         async def activate(name: str) -> None:
             self._serve(project_id, number, name)
 
-        if (project_id, number) in self._unloadable:
-            return
         try:
             await self.runner.swap(project_id, number, activate)
         except LoadError as error:
-            self._unloadable.add((project_id, number))
+            before, text = self.number(project_id), str(error)
+
+            def take_back(connection: Connection) -> None:
+                versions.activate(connection, project_id, before)
+                versions.fail(connection, project_id, number, text)
+
+            await self._database.write_async(take_back)
             _log.error("Version %d of project %s was activated but cannot be loaded: %s", number, project_id, error)
 
     def _serve(self, project_id: str, number: int, name: str) -> None:

@@ -1,0 +1,122 @@
+"""Reaching a backend's jobs and versions: through its API while it runs, through its store when it does not."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import httpx
+
+from .. import settings
+from ..backend import source
+from ..errors import BackendError, UsageError
+from ..settings import Settings
+from ..store.database import Database
+from ..training.manage import Manager
+
+
+class Backend(Protocol):
+    """Both ways look the same; see `Manager`."""
+
+    def list_jobs(self, project_id: str | None = None) -> list[dict[str, Any]]: ...  # noqa: D102
+    def show_job(self, job_id: str) -> dict[str, Any]: ...  # noqa: D102
+    def job_log(self, job_id: str, offset: int = 0) -> dict[str, Any]: ...  # noqa: D102
+    def cancel_job(self, job_id: str) -> dict[str, Any]: ...  # noqa: D102
+    def retry_job(self, job_id: str) -> dict[str, Any]: ...  # noqa: D102
+    def list_versions(self, project_id: str | None = None) -> list[dict[str, Any]]: ...  # noqa: D102
+    def show_version(self, project_id: str, name: str) -> dict[str, Any]: ...  # noqa: D102
+    def activate_version(self, project_id: str, name: str) -> dict[str, Any]: ...  # noqa: D102
+    def delete_version(self, project_id: str, name: str) -> None: ...  # noqa: D102
+
+
+class Remote:
+    """A running server."""
+
+    def __init__(self, url: str, user: str = "", password: str = "") -> None:
+        auth = (user, password) if user else None
+        self._client = httpx.Client(base_url=url.rstrip("/"), auth=auth, timeout=120)
+
+    def list_jobs(self, project_id: str | None = None) -> list[dict[str, Any]]:  # noqa: D102
+        found: list[dict[str, Any]] = self._call("GET", "/jobs", params={"project": project_id or ""})["jobs"]
+        return found
+
+    def show_job(self, job_id: str) -> dict[str, Any]:  # noqa: D102
+        return self._call("GET", f"/jobs/{quote(job_id, safe='')}")
+
+    def job_log(self, job_id: str, offset: int = 0) -> dict[str, Any]:  # noqa: D102
+        return self._call("GET", f"/jobs/{quote(job_id, safe='')}/log", params={"offset": offset})
+
+    def cancel_job(self, job_id: str) -> dict[str, Any]:  # noqa: D102
+        return self._call("POST", f"/jobs/{quote(job_id, safe='')}/cancel")
+
+    def retry_job(self, job_id: str) -> dict[str, Any]:  # noqa: D102
+        return self._call("POST", f"/jobs/{quote(job_id, safe='')}/retry")
+
+    def list_versions(self, project_id: str | None = None) -> list[dict[str, Any]]:  # noqa: D102
+        if project_id is None:
+            known = [row["project"] for row in self._call("GET", "/")["projects"]]
+            return [version for project in known if project for version in self.list_versions(project)]
+        found: list[dict[str, Any]] = self._call("GET", f"/projects/{quote(project_id, safe='')}/versions")[
+            "versions"
+        ]
+        return found
+
+    def show_version(self, project_id: str, name: str) -> dict[str, Any]:  # noqa: D102
+        return self._version(project_id, "show", name)
+
+    def activate_version(self, project_id: str, name: str) -> dict[str, Any]:  # noqa: D102
+        return self._version(project_id, "activate", name)
+
+    def delete_version(self, project_id: str, name: str) -> None:  # noqa: D102
+        self._version(project_id, "remove", name)
+
+    def _version(self, project_id: str, verb: str, name: str) -> dict[str, Any]:
+        return self._call("POST", f"/projects/{quote(project_id, safe='')}/{verb}", json={"version": name})
+
+    def _call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        try:
+            reply = self._client.request(method, path, **more)
+        except httpx.HTTPError as error:
+            raise BackendError(f"The backend at {self._client.base_url} does not answer: {error}.") from error
+        if reply.status_code == 401:
+            raise UsageError("The backend wants a user and a password: --basic-auth-user, --basic-auth-pass.")
+        try:
+            answer: dict[str, Any] = reply.json()
+        except ValueError:
+            raise BackendError(f"{self._client.base_url} does not look like a backend.") from None
+        if reply.status_code >= 400:
+            raise BackendError(answer.get("error", f"The backend answered {reply.status_code}."))
+        return answer
+
+
+def reach(target: str, url: str | None, **given: Any) -> Backend:
+    """The backend of a folder or script, or at an address.
+
+    Raises:
+        UsageError: there is no such backend, or it has never been started.
+    """
+    if url:
+        config = settings.load(**given)
+        return Remote(url, config.basic_auth_user, config.basic_auth_pass)
+    config = settings.load(**given, default_model_dir=source.locate(target).folder / "model-data")
+    if running := running_at(config):
+        return Remote(running, config.basic_auth_user, config.basic_auth_pass)
+    path = config.model_dir / "label-studio-ml.db"
+    if not config.database_url and not path.is_file():
+        raise UsageError(f"There is no store in {config.model_dir}. Has the backend ever been started?")
+    database = Database(config.database)
+    database.migrate()
+    return Manager(database, config)
+
+
+def running_at(config: Settings) -> str | None:
+    """The address of the server that uses this model folder, if one runs on this machine."""
+    try:
+        said = json.loads(Path(config.model_dir, "server.json").read_text())
+        os.kill(int(said["pid"]), 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(said["url"])

@@ -1,0 +1,114 @@
+"""`label-studio-ml jobs …`: trainings that wait, run, or are over."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from . import backend
+from .options import Password, Project, Target, Url, User, ago, metrics
+
+jobs_app = typer.Typer(no_args_is_help=True, help="Trainings that wait, run, or are over.", rich_markup_mode=None)
+JobId = Annotated[str, typer.Argument(help="The job's id, as `list` shows it.")]
+
+
+@jobs_app.command("list")
+def list_jobs(
+    target: Target = ".",
+    project: Project = None,
+    url: Url = None,
+    basic_auth_user: User = None,
+    basic_auth_pass: Password = None,
+) -> None:
+    """Show the newest jobs."""
+    server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
+    table = Table("Job", "Project", "State", "Started by", "When", "Attempts", "Progress", "Metrics", "Error")
+    for job in server.list_jobs(project):
+        done = "" if job["progress"] is None else f"{job['progress']:.0%}"
+        table.add_row(
+            job["job"],
+            job["project"],
+            job["state"],
+            job["started_by"],
+            ago(job["created_at"]),
+            str(job["attempts"]),
+            done,
+            metrics(job["metrics"]),
+            job["error"] or "",
+        )
+    Console().print(table)
+
+
+@jobs_app.command("show")
+def show_job(
+    job: JobId,
+    target: Target = ".",
+    url: Url = None,
+    basic_auth_user: User = None,
+    basic_auth_pass: Password = None,
+) -> None:
+    """Show everything about a job, the whole error included."""
+    server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
+    _print(server.show_job(job))
+
+
+@jobs_app.command("logs")
+def job_logs(
+    job: JobId,
+    target: Target = ".",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is over.")] = False,
+    url: Url = None,
+    basic_auth_user: User = None,
+    basic_auth_pass: Password = None,
+) -> None:
+    """Show what a job printed and logged."""
+    server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
+    offset = 0
+    while True:
+        part = server.job_log(job, offset)
+        typer.echo(part["text"], nl=False)
+        more = part["offset"] != offset
+        offset = part["offset"]
+        if not more:
+            if not (follow and part["active"]):
+                return
+            time.sleep(0.5)
+
+
+@jobs_app.command("cancel")
+def cancel_job(
+    job: JobId,
+    target: Target = ".",
+    url: Url = None,
+    basic_auth_user: User = None,
+    basic_auth_pass: Password = None,
+) -> None:
+    """End a job that waits or runs; its events are done with."""
+    server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
+    state = server.cancel_job(job)["state"]
+    ending = "is being ended" if state == "started" else f"is {state}"
+    typer.echo(f"Job {job} {ending}.")
+
+
+@jobs_app.command("retry")
+def retry_job(
+    job: JobId,
+    target: Target = ".",
+    url: Url = None,
+    basic_auth_user: User = None,
+    basic_auth_pass: Password = None,
+) -> None:
+    """Run the events of a job that is over once more, as a new job."""
+    server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
+    typer.echo(f"Queued as job {server.retry_job(job)['job']}.")
+
+
+def _print(job: dict[str, Any]) -> None:
+    for name, value in job.items():
+        if value not in (None, "", {}):
+            shown = ago(value) if name.endswith("_at") else value
+            typer.echo(f"{name:13} {shown}")

@@ -1,0 +1,122 @@
+"""Calls for people and the command line: jobs and versions. Label Studio makes none of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ..errors import LoadError, NotFound, RequestError
+from ..protocol import requests
+from ..training.manage import Manager
+from . import body
+from .openapi import Operation
+
+if TYPE_CHECKING:
+    from .api import Handler
+    from .app import Server
+
+
+class VersionRequest(msgspec.Struct):
+    """Names a version, by its name or its number."""
+
+    version: str
+
+
+class Management:
+    """The handlers, over one server."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def operations(self) -> list[tuple[Operation, Handler]]:
+        """Every call, for the router and for the OpenAPI document."""
+        return [
+            (Operation("GET", "/jobs", "The newest jobs."), self.list_jobs),
+            (Operation("GET", "/jobs/{job}", "One job.", None, (200, 404)), self.show_job),
+            (Operation("GET", "/jobs/{job}/log", "What a job printed.", None, (200, 404)), self.job_log),
+            (Operation("POST", "/jobs/{job}/cancel", "End a job.", None, (200, 404)), self.cancel_job),
+            (Operation("POST", "/jobs/{job}/retry", "Run a job once more.", None, (200, 404)), self.retry_job),
+            (Operation("GET", "/projects/{project}/versions", "A project's versions."), self.list_versions),
+            (
+                Operation("POST", "/projects/{project}/show", "One version.", VersionRequest, (200, 404)),
+                self.show_version,
+            ),
+            (
+                Operation(
+                    "POST", "/projects/{project}/activate", "Let a version predict.", VersionRequest, (200, 404)
+                ),
+                self.activate_version,
+            ),
+            (
+                Operation("POST", "/projects/{project}/remove", "Delete a version.", VersionRequest, (200, 404)),
+                self.delete_version,
+            ),
+        ]
+
+    @property
+    def _manager(self) -> Manager:
+        return Manager(self._server.database, self._server.settings)
+
+    async def list_jobs(self, request: Request) -> Response:
+        """`GET /jobs?project=…`."""
+        project = request.query_params.get("project") or None
+        return JSONResponse({"jobs": await asyncio.to_thread(self._manager.list_jobs, project)})
+
+    async def show_job(self, request: Request) -> Response:
+        """`GET /jobs/{job}`."""
+        return JSONResponse(await asyncio.to_thread(self._manager.show_job, request.path_params["job"]))
+
+    async def job_log(self, request: Request) -> Response:
+        """`GET /jobs/{job}/log?offset=…`."""
+        offset = request.query_params.get("offset", "0")
+        if not offset.isdigit():
+            raise RequestError("The query's `offset` must be a whole number.")
+        job = request.path_params["job"]
+        return JSONResponse(await asyncio.to_thread(self._manager.job_log, job, int(offset)))
+
+    async def cancel_job(self, request: Request) -> Response:
+        """`POST /jobs/{job}/cancel`."""
+        return JSONResponse(await asyncio.to_thread(self._manager.cancel_job, request.path_params["job"]))
+
+    async def retry_job(self, request: Request) -> Response:
+        """`POST /jobs/{job}/retry`."""
+        job = await asyncio.to_thread(self._manager.retry_job, request.path_params["job"])
+        self._server.scheduler.nudge()
+        return JSONResponse(job)
+
+    async def list_versions(self, request: Request) -> Response:
+        """`GET /projects/{project}/versions`."""
+        found = await asyncio.to_thread(self._manager.list_versions, request.path_params["project"])
+        return JSONResponse({"versions": found})
+
+    async def show_version(self, request: Request) -> Response:
+        """`POST /projects/{project}/show`."""
+        project, name = await self._named(request)
+        return JSONResponse(await asyncio.to_thread(self._manager.show_version, project, name))
+
+    async def activate_version(self, request: Request) -> Response:
+        """`POST /projects/{project}/activate`: answers when the version predicts."""
+        project, name = await self._named(request)
+        version = await asyncio.to_thread(self._manager.activate_version, project, name)
+        await self._server.serving.know(project)
+        await self._server.serving.refresh()
+        if self._server.serving.number(project) != version["number"]:
+            raise LoadError(f"Version {name} cannot be loaded, so {self._server.serving.name(project)} stays.")
+        return JSONResponse(await asyncio.to_thread(self._manager.show_version, project, name))
+
+    async def delete_version(self, request: Request) -> Response:
+        """`POST /projects/{project}/remove`."""
+        project, name = await self._named(request)
+        await asyncio.to_thread(self._manager.delete_version, project, name)
+        return JSONResponse({"status": "ok"})
+
+    async def _named(self, request: Request) -> tuple[str, str]:
+        raw = await body.read(request, self._server.settings.max_body_size)
+        project = request.path_params["project"]
+        if not project:
+            raise NotFound
+        return project, requests.decode(raw, VersionRequest).version
