@@ -53,6 +53,9 @@ def configure(level: str, process: str) -> None:
     handler.setFormatter(
         RedactingFormatter(f"%(asctime)s %(levelname)-7s [{process}] %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
     )
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("label_studio_ml") and isinstance(logger, logging.Logger):
+            logger.disabled = False  # `_wsgi.py` of older packages switches off every logger it finds
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -229,3 +229,19 @@ def test_a_class_inside_a_package_learns_under_gunicorn(tmp_path: Path) -> None:
     finally:
         server.kill_family()
         print(server.log)
+
+
+@pytest.mark.parametrize("way", ["label-studio-ml start", "python _wsgi.py", "gunicorn"])
+def test_the_log_says_why_a_prediction_failed_whatever_the_folder_does_to_logging(
+    way: str, start: Start, folder: Path
+) -> None:
+    model = folder / "model.py"
+    text = model.read_text()
+    model.write_text(text.replace('"score": ', '"score": 1 // 0 + '))
+    server, url = start(way)
+    with client_for(url) as client:
+        setup(client)
+        assert not predict(client), "its task got no prediction"
+    assert "ZeroDivisionError" in server.log
+    assert "model.py" in server.log
+    server.stop()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,21 @@ TWO = ONE + "class Two(LabelStudioMLBase): ...\n"
 
 
 @pytest.fixture(autouse=True)
-def _imports_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+def _imports_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "path", [*sys.path])
     for name in ("_wsgi", "model", "script", "other"):
         monkeypatch.delitem(sys.modules, name, raising=False)
+    # Old folders configure logging when they are imported, and switch off every logger there is.
+    handlers, level = [*logging.root.handlers], logging.root.level
+    known = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    disabled = [(logger, logger.disabled) for logger in known]
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    for logger, value in disabled:
+        logger.disabled = value
+    for name in ("_wsgi", "model", "script", "other"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture

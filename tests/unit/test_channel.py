@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import socket
 import struct
@@ -14,6 +15,7 @@ from hypothesis import strategies as some
 
 from label_studio_ml import channel
 from label_studio_ml.channel import Channel, Child, Connection
+from scripts.processes import wait_until
 
 PATIENCE = 20.0
 FRAMES = [b"", b"a", b"hello", bytes(range(256)), b"\x00\x00\x00\x05"]
@@ -55,7 +57,7 @@ def test_frames_arrive_whole_byte_by_byte() -> None:
 def test_any_frames_cut_anywhere_arrive_whole(frames: list[bytes], places: list[int]) -> None:
     stream = wire(*frames)
     cuts = sorted({0, len(stream), *(place for place in places if place < len(stream))})
-    assert heard(*(stream[start:end] for start, end in zip(cuts, cuts[1:], strict=False))) == frames
+    assert heard(*(stream[start:end] for start, end in itertools.pairwise(cuts))) == frames
 
 
 def test_half_a_frame_waits_for_its_other_half() -> None:
@@ -68,9 +70,16 @@ def test_the_child_reads_frames_whole_however_they_trickle_in(
 ) -> None:
     child, other = pair
     stream = wire(*FRAMES)
-    for start in range(0, len(stream), size):
-        other.sendall(stream[start : start + size])
+    pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
+
+    def send() -> None:
+        for piece in pieces:
+            other.sendall(piece)
+
+    trickle = threading.Thread(target=send)
+    trickle.start()
     assert [child.receive() for _ in FRAMES] == FRAMES
+    trickle.join(PATIENCE)
 
 
 def test_the_child_hears_that_the_other_side_is_gone(pair: tuple[Channel, socket.socket]) -> None:
@@ -196,13 +205,11 @@ async def test_waiting_for_a_child_that_lives_gives_up_after_a_while(talk: Talk)
 
 async def gone(pid: int) -> None:
     """Wait until a process that is not our child has ended; a zombie that nobody waits for has."""
-    deadline = asyncio.get_running_loop().time() + PATIENCE
-    while asyncio.get_running_loop().time() < deadline:
+
+    def ended() -> bool:
         try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
         except OSError:
-            return
-        if state == "Z":
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"process {pid} still runs")
+            return True
+
+    await asyncio.to_thread(wait_until, ended, PATIENCE, f"process {pid} to end")

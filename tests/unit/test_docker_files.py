@@ -136,5 +136,7 @@ def test_docker_compose_accepts_the_file(folder: Path) -> None:
 @FOLDERS
 @pytest.mark.skipif(installed("hadolint") is None, reason="hadolint is not installed")
 def test_hadolint_finds_nothing(folder: Path) -> None:
-    found = subprocess.run(["hadolint", str(folder / "Dockerfile")], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [str(installed("hadolint")), str(folder / "Dockerfile")], capture_output=True, text=True, check=False
+    )
     assert found.returncode == 0, found.stdout

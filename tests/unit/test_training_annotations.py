@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given
@@ -92,6 +95,38 @@ def test_tasks_are_written_as_they_come_not_held_in_memory(tmp_path: Path) -> No
     assert (len(tasks), tasks[1999]) == (2000, task(1999, 1))
 
 
+class FakeLabelStudio(ThreadingHTTPServer):
+    """Gives tasks page by page over a real socket, or refuses to."""
+
+    status = 200
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.tasks: list[dict[str, Any]] = []
+        self.pages: list[int] = []
+
+
+class Pages(BaseHTTPRequestHandler):
+    server: FakeLabelStudio
+
+    def do_GET(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)
+        page, size = int(query["page"][0]), int(query["page_size"][0])
+        self.server.pages.append(page)
+        body = {"tasks": self.server.tasks[(page - 1) * size : page * size], "total": len(self.server.tasks)}
+        self.send_response(self.server.status)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Be quiet."""
+
+
 def collected(database: Database, tmp_path: Path, *happened: tuple[str, dict[str, Any]], **options: Any) -> Any:
     """What `collect` gives for a job that took up the last of these events."""
 
@@ -120,16 +155,38 @@ def test_the_tasks_that_come_with_the_request_are_taken(database: Database, tmp_
     assert collected(database, tmp_path, made(5, 1), whole) == ([(7, [70])], "request")
 
 
-def test_a_label_studio_that_does_not_answer_is_replaced_by_events(
-    database: Database, tmp_path: Path, free_port: Callable[[], int], caplog: pytest.LogCaptureFixture
+@pytest.fixture
+def label_studio() -> Iterator[FakeLabelStudio]:
+    server = FakeLabelStudio(("127.0.0.1", 0), Pages)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_label_studio_itself_is_asked_first(
+    database: Database, tmp_path: Path, label_studio: FakeLabelStudio
 ) -> None:
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    assert collected(database, tmp_path, made(5, 1), hostname=nowhere) == ([(1, [5])], "events")
+    label_studio.tasks = [task(number, number) for number in range(1, 251)]
+    found, source = collected(database, tmp_path, made(5, 1), hostname=label_studio.url)
+    assert source == "label-studio"
+    assert found == [(number, [number]) for number in range(1, 251)]
+    assert label_studio.pages == [1, 2, 3]
+
+
+def test_a_label_studio_that_refuses_is_replaced_by_events(
+    database: Database, tmp_path: Path, label_studio: FakeLabelStudio, caplog: pytest.LogCaptureFixture
+) -> None:
+    label_studio.status = 401
+    assert collected(database, tmp_path, made(5, 1), hostname=label_studio.url) == ([(1, [5])], "events")
     assert "Training on the 1 tasks that events brought instead" in caplog.text
 
 
 def test_without_label_studio_and_without_events_there_is_an_error(
-    database: Database, tmp_path: Path, free_port: Callable[[], int]
+    database: Database, tmp_path: Path, label_studio: FakeLabelStudio
 ) -> None:
-    with pytest.raises(LabelStudioError):
-        collected(database, tmp_path, hostname=f"http://127.0.0.1:{free_port()}")
+    label_studio.status = 403
+    with pytest.raises(LabelStudioError, match="refused its token for project 1"):
+        collected(database, tmp_path, hostname=label_studio.url)
