@@ -329,10 +329,11 @@ class LabelStudioMLBase:
         >>> LabelStudioMLBase().progress(0.5, loss=0.3)
         """
         said = {name: float(value) for name, value in metrics.items()}
-        done = None if fraction is None else min(max(float(fraction), 0.0), 1.0)
-        for name, value in said.items():
+        done = None if fraction is None else float(fraction)
+        for name, value in {**said, "fraction": done or 0.0}.items():
             if not math.isfinite(value):
                 raise ValueError(f"progress(): {name} must be a finite number, not {value}.")
+        done = None if done is None else min(max(done, 0.0), 1.0)
         if self._state.on_progress is not None:
             self._state.on_progress(done, said)
 

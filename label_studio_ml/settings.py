@@ -205,9 +205,17 @@ def _check(settings: Settings) -> None:
         raise SettingError(f"port must be between 0 and 65535, not {settings.port}.")
     if settings.train_on not in {"", "events", "start", "never"}:
         raise SettingError(f"train_on must be events, start or never, not {settings.train_on!r}.")
-    for name in ("train_every", "train_min_annotations", "keep_versions", "fit_timeout", "keep_events"):
-        if not 0 <= getattr(settings, name) < math.inf:
-            raise SettingError(f"{name} must be 0 or more, not {getattr(settings, name)}.")
+    for name in (
+        "train_every",
+        "train_min_annotations",
+        "train_debounce",
+        "keep_versions",
+        "fit_timeout",
+        "keep_events",
+    ):
+        value = getattr(settings, name)
+        if value is not None and not 0 <= value < math.inf:
+            raise SettingError(f"{name} must be 0 or more, not {value}.")
     if not 0 <= settings.trainer_nice <= 19:
         raise SettingError(f"trainer_nice must be between 0 and 19, not {settings.trainer_nice}.")
     if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:

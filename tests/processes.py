@@ -18,8 +18,8 @@ BACKENDS = Path(__file__).parent / "backends"
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment in which none of our settings is set, plus what is given."""
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+    """An environment in which none of our settings is set, plus what is given; it imports what the tests import."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
     return {name: os.environ[name] for name in kept if name in os.environ} | dict(extra or {})
 
 

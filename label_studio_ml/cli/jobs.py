@@ -6,11 +6,9 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from . import backend
-from .options import Password, Project, Target, Url, User, ago, metrics
+from .options import Password, Project, Target, Url, User, ago, metrics, show_table
 
 jobs_app = typer.Typer(no_args_is_help=True, help="Trainings that wait, run, or are over.", rich_markup_mode=None)
 JobId = Annotated[str, typer.Argument(help="The job's id, as `list` shows it.")]
@@ -26,21 +24,20 @@ def list_jobs(
 ) -> None:
     """Show the newest jobs."""
     server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
-    table = Table("Job", "Project", "State", "Started by", "When", "Attempts", "Progress", "Metrics", "Error")
-    for job in server.list_jobs(project):
-        done = "" if job["progress"] is None else f"{job['progress']:.0%}"
-        table.add_row(
+    rows = [
+        [
             job["job"],
             job["project"],
             job["state"],
             job["started_by"],
             ago(job["created_at"]),
             str(job["attempts"]),
-            done,
-            metrics(job["metrics"]),
-            job["error"] or "",
-        )
-    Console().print(table)
+            "" if job["progress"] is None else f"{job['progress']:.0%}",
+            " ".join(filter(None, [metrics(job["metrics"]), job["error"]])),
+        ]
+        for job in server.list_jobs(project)
+    ]
+    show_table(["Job", "Project", "State", "Started by", "When", "Tries", "Done", "Metrics, error"], rows)
 
 
 @jobs_app.command("show")

@@ -6,6 +6,8 @@ import time
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 Target = Annotated[str, typer.Argument(help="Folder or script of the backend.")]
 Project = Annotated[str | None, typer.Option("--project", help="Only this Label Studio project.")]
@@ -14,6 +16,20 @@ Url = Annotated[
 ]
 User = Annotated[str | None, typer.Option("--basic-auth-user", help="User name, if the backend wants one.")]
 Password = Annotated[str | None, typer.Option("--basic-auth-pass", help="Password, if the backend wants one.")]
+
+
+def show_table(columns: list[str], rows: list[list[str]]) -> None:
+    """Print rows under their headings; only the last column may be broken into lines."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=240)  # a file, or another program: nothing is to be cut off
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for place, column in enumerate(columns):
+        last = place == len(columns) - 1
+        table.add_column(column, no_wrap=not last, overflow="fold", header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 def ago(when: float | None) -> str:
@@ -25,11 +41,13 @@ def ago(when: float | None) -> str:
     if when is None:
         return ""
     seconds = time.time() - when
+    if seconds < 0:
+        return f"in {-seconds:.0f} s"
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
             count = int(seconds // size)
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return f"{max(seconds, 0):.0f} s ago"
+    return f"{seconds:.0f} s ago"
 
 
 def metrics(values: dict[str, Any]) -> str:

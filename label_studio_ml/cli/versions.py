@@ -6,13 +6,11 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from ..errors import UsageError
 from . import backend
 from .backend import Backend
-from .options import Password, Project, Target, Url, User, ago, metrics
+from .options import Password, Project, Target, Url, User, ago, metrics, show_table
 
 versions_app = typer.Typer(
     no_args_is_help=True, help="What trainings left, which one predicts, and going back.", rich_markup_mode=None
@@ -30,22 +28,22 @@ def list_versions(
 ) -> None:
     """Show the versions, newest first; the one that predicts has a star."""
     server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
-    table = Table("", "Project", "Number", "Version", "State", "When", "Took", "Tasks", "Metrics", "Remark")
-    for version in server.list_versions(project):
-        took = "" if version["duration"] is None else f"{version['duration']:.1f} s"
-        table.add_row(
+    rows = [
+        [
             "*" if version["active"] else "",
             version["project"],
             str(version["number"]),
             version["version"],
             version["state"],
             ago(version["created_at"]),
-            took,
+            "" if version["duration"] is None else f"{version['duration']:.1f} s",
             str(version["trained_on"].get("tasks", "")),
-            metrics(version["metrics"]),
-            version["error"] or "",
-        )
-    Console().print(table)
+            " ".join(filter(None, [metrics(version["metrics"]), version["error"]])),
+        ]
+        for version in server.list_versions(project)
+    ]
+    columns = ["", "Project", "Number", "Version", "State", "When", "Took", "Tasks", "Metrics, remark"]
+    show_table(columns, rows)
 
 
 @versions_app.command("show")
@@ -106,10 +104,8 @@ def diff_versions(
     server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
     chosen = _project(server, project)
     left, right = server.show_version(chosen, first), server.show_version(chosen, second)
-    table = Table("", left["version"], right["version"])
-    for name, one, other in _differences(left, right):
-        table.add_row(name, _shown(one), _shown(other))
-    Console().print(table)
+    rows = [[name, _shown(one), _shown(other)] for name, one, other in _differences(left, right)]
+    show_table(["", left["version"], right["version"]], rows)
 
 
 def _differences(left: dict[str, Any], right: dict[str, Any], prefix: str = "") -> list[tuple[str, Any, Any]]:

@@ -144,18 +144,23 @@ class Pool:
     async def swap(self, project_id: str, version: int, activate: Callable[[str], Awaitable[None]]) -> None:
         """See `Runner`."""
         async with self._swapping:
-            fresh = [await self._spawn() for _ in self._workers]
+            fresh: list[_Worker] = []
             try:
                 name = ""
+                for _ in self._workers:
+                    fresh.append(await self._spawn())  # noqa: PERF401 - those started so far must be known
                 for worker in fresh:
                     await self._loaded(worker)
                     name = await self._warm(worker, project_id, None, version)
                 await activate(name)
-            except (LoadError, SourceError, WorkerDied) as error:
+            except BaseException as error:  # also one of the store, or the end of the server: they must not stay
                 for worker in fresh:
                     worker.retiring = True
-                    self._chore(self._end(worker, 1.0))
-                raise LoadError(str(error)) from error
+                    if worker.child is not None:
+                        worker.child.kill()
+                if isinstance(error, SourceError):
+                    raise LoadError(str(error)) from error
+                raise
             old, self._workers = self._workers, fresh
             for worker in old:
                 self._retire(worker)

@@ -81,4 +81,5 @@ class Runner(Protocol):
 
         Raises:
             LoadError: it cannot be loaded; the old one stays.
+            WorkerDied: the process that was loading it ended; the old one stays.
         """

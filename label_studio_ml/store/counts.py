@@ -42,7 +42,9 @@ def count(connection: Connection, project_id: str) -> tuple[int, int]:
 
 
 def mark_trained(connection: Connection, project_id: str) -> None:
-    """A training that sees all of them is on its way."""
+    """A training that sees all of them is on its way. Skipped ones count as new should they be filled in later."""
     connection.execute(
-        update(counted_annotations).where(counted_annotations.c.project_id == project_id).values(trained=True)
+        update(counted_annotations)
+        .where(counted_annotations.c.project_id == project_id, counted_annotations.c.skipped.is_(False))
+        .values(trained=True)
     )

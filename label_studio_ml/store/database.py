@@ -30,6 +30,7 @@ HEAD = "0001"
 """The migration this code was written for."""
 
 _BATCH = 256
+_MAGIC = b"SQLite format 3\0"
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +45,7 @@ class Database:
         """
         self.url = url
         self._engine = _engine(url)
+        self._file = _File(url)
         self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -107,6 +109,7 @@ class Database:
         if writer is not None:
             writer.join()
         self._engine.dispose()
+        self._file.close()
 
     def _submit(self, change: Callable[[Connection], T]) -> Future[T]:
         if threading.current_thread() is self._writer:
@@ -153,6 +156,7 @@ class Database:
                         future.set_exception(self._as_store_error("write", error))
                     else:
                         done.append((future, result))
+            self._file.check()
         except BaseException as error:  # noqa: BLE001 - every waiter must hear of it
             for _, future in batch:
                 if not future.done():
@@ -198,6 +202,43 @@ class Database:
         except OSError as error:
             raise StoreError(f"Cannot back up the database to {copy}: {error.strerror}.") from error
         _log.info("Kept a copy of the database before changing its schema: %s", copy)
+
+
+class _File:
+    """SQLite's file. SQLite itself goes on writing when it was deleted, and never looks at its header again.
+
+    It is held open: closing it any earlier would drop the locks that SQLite has on it in this process.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url, self._path = url, _sqlite_path(url)
+        self._fd = None if self._path is None else os.open(self._path, os.O_RDONLY)
+
+    def check(self) -> None:
+        """Raise StoreError when what was just written cannot be found again."""
+        if self._fd is None or self._path is None:
+            return
+        try:
+            in_place = os.path.samestat(os.fstat(self._fd), self._path.stat())
+        except OSError:
+            in_place = False
+        if not in_place:
+            raise StoreError(
+                f"Cannot write the database {_shown(self._url)}: its file was deleted or replaced. Put it back, or "
+                "restart the server to begin with a new one."
+            )
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        if os.read(self._fd, len(_MAGIC)) not in (b"", _MAGIC):
+            raise StoreError(
+                f"Cannot write the database {_shown(self._url)}: the beginning of its file is damaged. Stop the "
+                "server and restore the file from a copy."
+            )
+
+    def close(self) -> None:
+        """Let go of it, after SQLite has."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
 
 def _engine(url: str) -> Engine:

@@ -181,10 +181,16 @@ def fail(connection: Connection, job_id: str, owner: str, error: str, detail: st
 
 
 def release(connection: Connection, job_id: str, owner: str, error: str) -> State | None:
-    """The trainer died: started -> queued, or failed after the last attempt. Returns the new state."""
+    """The trainer died: started -> queued, or failed after the last attempt. Returns the new state.
+
+    A job that was being cancelled is cancelled now.
+    """
     job = get(connection, job_id)
     if job is None or job.state is not State.STARTED or job.lease_owner != owner:
         return None
+    if job.cancel_requested:
+        end_cancelled(connection, job_id, owner)
+        return State.CANCELLED
     if job.attempts >= MAX_ATTEMPTS:
         fail(connection, job_id, owner, f"{error} {job.attempts} attempts were made.", error)
         return State.FAILED
@@ -203,9 +209,16 @@ def release(connection: Connection, job_id: str, owner: str, error: str) -> Stat
 
 
 def postpone(connection: Connection, job_id: str, owner: str, reason: str) -> float | None:
-    """Something outside is not there: started -> queued, the attempt does not count. Returns seconds to wait."""
+    """Something outside is not there: started -> queued, the attempt does not count.
+
+    Returns:
+        Seconds to wait; None when the job is not `owner`'s, or was being cancelled, which it is now.
+    """
     job = get(connection, job_id)
     if job is None or job.lease_owner != owner:
+        return None
+    if job.cancel_requested:
+        end_cancelled(connection, job_id, owner)
         return None
     seconds = min(5.0 * 2.0**job.postponed, 300.0)
     connection.execute(

@@ -154,14 +154,14 @@ def fail(connection: Connection, project_id: str, number: int, error: str) -> No
 
 
 def find(connection: Connection, project_id: str, name: str) -> Version:
-    """A version by its name, or by its number.
+    """A version by its name, else by its number: authors may have named one like the number of another.
 
     Raises:
         NotFound: the project has none of that name.
     """
     found = of_project(connection, project_id)
-    for version in found:
-        if version.name == name or str(version.number) == name:
+    for version in sorted(found, key=lambda version: version.name != name):
+        if name in (version.name, str(version.number)):
             return version
     known = ", ".join(version.name for version in found) or "none at all"
     raise NotFound(f"Project {project_id} has no version {name}; it has {known}.")

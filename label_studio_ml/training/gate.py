@@ -16,7 +16,11 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-_CONDITION = re.compile(r"\s*([\w.-]+?)\s*(>=|<=|>|<)\s*(active)?\s*([+-]?\s*\d+(?:\.\d+)?)?\s*")
+_NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+_CONDITION = re.compile(
+    r"\s*(?P<metric>[\w.-]+?)\s*(?P<comparison>>=|<=|>|<)\s*"
+    rf"(?:(?P<active>active)\s*(?P<offset>[+-]\s*{_NUMBER})?|(?P<number>[+-]?\s*{_NUMBER}))\s*"
+)
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -41,13 +45,14 @@ def parse(text: str) -> list[Condition]:
     conditions = []
     for part in filter(str.strip, text.split(",")):
         match = _CONDITION.fullmatch(part)
-        if match is None or not (match[3] or match[4]):
+        if match is None:
             raise SettingError(
                 f"promote_if: {part.strip()!r} is not a condition. Write metric, comparison and `active` or a "
                 "number, as in f1>=active or loss<0.5."
             )
-        number = float((match[4] or "0").replace(" ", ""))
-        conditions.append(Condition(match[1], match[2], bool(match[3]), number, part.strip()))
+        number = float((match["number"] or match["offset"] or "0").replace(" ", ""))
+        relative = match["active"] is not None
+        conditions.append(Condition(match["metric"], match["comparison"], relative, number, part.strip()))
     return conditions
 
 

@@ -14,6 +14,8 @@ from .. import logs
 LIMIT = 5 * 2**20
 """Bytes after which the file is put aside (once) and begun anew: the last part is always kept."""
 
+_PATIENCE = 2.0
+
 
 @contextlib.contextmanager
 def captured(path: Path) -> Iterator[None]:
@@ -34,7 +36,7 @@ def captured(path: Path) -> Iterator[None]:
         for stream, original in zip((1, 2), saved, strict=True):
             os.dup2(original, stream)
         os.close(saved[0])
-        thread.join(2.0)  # something that fit() started may keep the pipe open for longer
+        thread.join(_PATIENCE)  # something that fit() started may keep the pipe open for longer
 
 
 def _copy(reader: int, out: int, path: Path) -> None:

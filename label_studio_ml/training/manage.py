@@ -5,7 +5,6 @@ Everything goes through the store, so it works beside a running server and on a 
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 import msgspec
@@ -15,8 +14,9 @@ from ..errors import NotFound
 from ..settings import Settings
 from ..store import jobs, projects, values, versions
 from ..store.database import Database
-from ..store.jobs import Job
+from ..store.jobs import Job, State
 from ..store.versions import Version
+from . import leftovers
 
 _LOG_STEP = 256 * 2**10
 
@@ -129,14 +129,11 @@ class Manager:
             RequestError: it predicts, or is the untrained model.
         """
 
-        def change(connection: Connection) -> Version:
-            version = versions.find(connection, project_id, name)
-            versions.remove(connection, version)
-            return version
+        def change(connection: Connection) -> None:
+            versions.remove(connection, versions.find(connection, project_id, name))
 
-        version = self._database.write(change)
-        if version.workdir:
-            shutil.rmtree(version.workdir, ignore_errors=True)
+        self._database.write(change)
+        leftovers.sweep(self._database, self._settings.model_dir)
 
 
 def _job(job: Job) -> dict[str, Any]:
@@ -148,7 +145,7 @@ def _job(job: Job) -> dict[str, Any]:
         "created_at": job.created_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
-        "not_before": job.not_before or None,
+        "due_at": job.not_before if job.state is State.QUEUED and job.not_before else None,
         "attempts": job.attempts,
         "progress": job.fraction,
         "metrics": msgspec.json.decode(job.metrics),

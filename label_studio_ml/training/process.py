@@ -39,72 +39,103 @@ class Trainer:
 
     def __init__(self, source: Source, forwarded: dict[str, Any], idle: float) -> None:
         self._source, self._forwarded, self._idle = source, forwarded, idle
-        self._child: channel.Child | None = None
-        self._answer: asyncio.Future[Any] | None = None
+        self._running: _Process | None = None
         self._leaving: asyncio.TimerHandle | None = None
-        self._endings: set[asyncio.Task[None]] = set()
 
     async def run(self, job: Job, owner: str) -> messages.Outcome:
         """See `Trains`."""
         if self._leaving is not None:
             self._leaving.cancel()
-        if self._child is None:
-            await self._start()
+        if self._running is None or self._running.lost:
+            self._running = await _Process.start(self._source, self._forwarded)
         try:
-            reply: messages.Outcome = await self._ask(messages.Fit(job.id, owner))
+            reply: messages.Outcome = await self._running.ask(messages.Fit(job.id, owner))
         finally:
             self._leaving = asyncio.get_running_loop().call_later(self._idle, self._leave)
         return reply
 
     async def stop(self) -> None:
         """See `Trains`."""
-        if self._child is not None:
-            child, self._child = self._child, None
-            child.kill()
-            await child.wait(5.0)
+        if self._leaving is not None:
+            self._leaving.cancel()
+        running, self._running = self._running, None
+        if running is not None:
+            await running.end()
 
     def kill(self) -> None:
         """See `Trains`."""
-        if self._child is not None:
-            self._child.kill()
+        if self._running is not None:
+            self._running.kill()
 
-    async def _start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._answer = loop.create_future()
-        self._child = await channel.start("label_studio_ml.training.trainer", {}, self._received, self._lost)
-        ready = self._answer
-        self._child.send(messages.encode(Configure("trainer", self._source, self._forwarded)))
-        message = await ready
+    def _leave(self) -> None:
+        """Nothing came for a while. A job that comes now gets a new process."""
+        running, self._running = self._running, None
+        if running is not None and not running.lost:
+            _log.info("The trainer has nothing to do and leaves")
+            running.tell(Stop())
+
+
+class _Process:
+    """One child and the question it is at."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        self._child: channel.Child
+        self._answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._burial: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(cls, source: Source, forwarded: dict[str, Any]) -> _Process:
+        """Start a child and wait until it has imported the author's code.
+
+        Raises:
+            LoadError: it could not.
+            WorkerDied: it ended meanwhile.
+        """
+        process = cls()
+        module = "label_studio_ml.training.trainer"
+        process._child = await channel.start(module, {}, process._received, process._gone)
+        process.tell(Configure("trainer", source, forwarded))
+        try:
+            message = await process._answer
+        except asyncio.CancelledError:
+            process.kill()
+            raise
         if isinstance(message, Broken):
-            await self.stop()
+            await process.end()
             raise LoadError(message.error)
+        return process
 
-    async def _ask(self, message: messages.Fit) -> Any:
-        if self._child is None:
-            raise WorkerDied("The trainer ended.")
-        self._answer = asyncio.get_running_loop().create_future()
+    def tell(self, message: Configure | messages.Fit | Stop) -> None:
         self._child.send(messages.encode(message))
+
+    async def ask(self, message: messages.Fit) -> Any:
+        """Send a message and wait for the reply; WorkerDied when the child ends first."""
+        self._answer = asyncio.get_running_loop().create_future()
+        if self.lost:
+            raise WorkerDied("The trainer ended.")
+        self.tell(message)
         return await self._answer
+
+    def kill(self) -> None:
+        self._child.kill()
+
+    async def end(self) -> None:
+        self._child.kill()
+        await self._child.wait(5.0)
 
     def _received(self, frame: bytes) -> None:
         message = messages.from_trainer(frame)
-        if self._answer is not None and not self._answer.done():
+        if not self._answer.done():
             self._answer.set_result(message)
         elif not isinstance(message, Ready):
             _log.warning("The trainer said something nobody waits for: %r", message)
 
-    def _lost(self) -> None:
-        child, self._child = self._child, None
-        task = asyncio.get_running_loop().create_task(self._bury(child))
-        self._endings.add(task)
-        task.add_done_callback(self._endings.discard)
+    def _gone(self) -> None:
+        self.lost = True
+        self._burial = asyncio.get_running_loop().create_task(self._bury())
 
-    async def _bury(self, child: channel.Child | None) -> None:
-        how = "ended" if child is None else await child.ended()
-        if self._answer is not None and not self._answer.done():
+    async def _bury(self) -> None:
+        how = await self._child.ended()
+        if not self._answer.done():
             self._answer.set_exception(WorkerDied(f"The trainer {how}."))
-
-    def _leave(self) -> None:
-        if self._child is not None:
-            _log.info("The trainer has nothing to do and leaves")
-            self._child.send(messages.encode(Stop()))

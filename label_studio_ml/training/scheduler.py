@@ -7,7 +7,6 @@ import contextlib
 import functools
 import logging
 import os
-import shutil
 import socket
 import time
 import uuid
@@ -22,7 +21,7 @@ from ..settings import Settings
 from ..store import events, jobs, projects, versions
 from ..store.database import Database
 from ..store.jobs import Job, State
-from . import messages, policy
+from . import leftovers, messages, policy
 from .policy import Rules
 from .process import Trains
 
@@ -106,7 +105,9 @@ class Scheduler:
             return await work()
         except StoreError as error:
             _log.error("Training waits: %s", error)
-            return False
+        except Exception:  # noqa: BLE001 - a fault here must not end all training; the job at hand is given back
+            _log.exception("Training goes on after an unexpected error")
+        return False
 
     async def _take_up(self, description: Description) -> None:
         """Events that came before the class was known, or under other rules."""
@@ -147,6 +148,8 @@ class Scheduler:
             state = await self._database.write_async(
                 lambda connection: jobs.release(connection, job.id, self._owner, text)
             )
+            if state is not State.QUEUED:
+                await self._sweep()
             if state is State.FAILED:
                 self._on_job(job, state, text)
             return
@@ -178,15 +181,24 @@ class Scheduler:
         await trainer.stop()
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
+        await self._end(job, reason)
+        await self._sweep()
+
+    async def _end(self, job: Job, reason: str) -> None:
         if reason == "cancelled":
-            await self._database.write_async(lambda connection: jobs.end_cancelled(connection, job.id, self._owner))
-            _log.info("Job %s was cancelled", job.id)
-            self._on_job(job, State.CANCELLED, "")
-            return
+            ended = await self._database.write_async(
+                lambda connection: jobs.end_cancelled(connection, job.id, self._owner)
+            )
+            if ended:
+                _log.info("Job %s was cancelled", job.id)
+                self._on_job(job, State.CANCELLED, "")
+            return  # else it had just finished; its version is found in the store
         text = f"fit() took longer than --fit-timeout ({self._settings.fit_timeout:g} s) and was ended."
         _log.error("Job %s: %s", job.id, text)
-        await self._database.write_async(lambda connection: jobs.fail(connection, job.id, self._owner, text, text))
-        self._on_job(job, State.FAILED, text)
+        if await self._database.write_async(
+            lambda connection: jobs.fail(connection, job.id, self._owner, text, text)
+        ):
+            self._on_job(job, State.FAILED, text)
 
     async def _recover(self) -> None:
         """Give back jobs that nobody runs: their lease ran out, or the process that had them is not there."""
@@ -199,7 +211,12 @@ class Scheduler:
                     jobs.release, job_id=job.id, owner=owner, error="The server stopped while fit() ran."
                 )
                 state = await self._database.write_async(release)
-                _log.warning("Job %s was left behind by a server that is gone: %s", job.id, state)
+                now = "over already" if state is None else state.value
+                _log.warning("Job %s was left behind by a server that is gone; it is %s now", job.id, now)
+                if state is State.FAILED:
+                    self._on_job(job, state, "The server stopped while fit() ran, again and again.")
+                if state is not State.QUEUED:
+                    await self._sweep()
 
     # --- housekeeping ----------------------------------------------------------------------------------
 
@@ -207,6 +224,7 @@ class Scheduler:
         while True:
             await self._retrying(self._prune_events)
             await self._retrying(self._prune_versions)
+            await self._retrying(self._sweep)
             await asyncio.sleep(_TIDY)
 
     async def _prune_events(self) -> None:
@@ -229,17 +247,19 @@ class Scheduler:
         if not keep:
             return
 
-        def prune(connection: Connection) -> list[str]:
-            folders = []
+        def prune(connection: Connection) -> int:
+            pruned = 0
             for project in projects.all_projects(connection):
                 for version in versions.surplus(connection, project.id, keep):
                     versions.remove(connection, version)
-                    folders.append(version.workdir)
-            return folders
+                    pruned += 1
+            return pruned
 
-        for folder in await self._database.write_async(prune):
-            if folder:
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        if await self._database.write_async(prune):
+            await self._sweep()
+
+    async def _sweep(self) -> None:
+        await asyncio.to_thread(leftovers.sweep, self._database, self._settings.model_dir)
 
 
 def _is_dead(owner: str) -> bool:

@@ -43,6 +43,7 @@ class Api:
         self._confirmed: dict[str, tuple[int, str]] = {}
         self._problems: deque[dict[str, Any]] = deque(maxlen=_KEPT_PROBLEMS)
         self._chores: set[asyncio.Task[Any]] = set()
+        self._store_problem = ""
 
     def operations(self) -> list[tuple[Operation, Handler]]:
         """Every call, for the router and for the OpenAPI document."""
@@ -107,12 +108,14 @@ class Api:
         model: dict[str, Any] = {"state": status.state}
         if status.error:
             model["error"] = status.error
+        store = {"state": "failed", "error": self._store_problem} if self._store_problem else {"state": "ok"}
         state: dict[str, Any] = {
             "status": "UP",
             "model_class": status.description.model_class if status.description else None,
             "model_dir": str(server.settings.model_dir),
             "version": __version__,
             "model": model,
+            "store": store,
             "problems": len(self._problems),
         }
         if everything:
@@ -264,7 +267,12 @@ class Api:
                 return None  # the scheduler takes it up once the class is known
             return policy.take_up(connection, project_id, description, server.scheduler.rules(description))
 
-        job_id = await server.database.write_async(change)
+        try:
+            job_id = await server.database.write_async(change)
+        except StoreError as error:
+            self._store_problem = str(error)
+            raise
+        self._store_problem = ""
         server.metrics.events.inc()
         server.scheduler.nudge()
         return job_id

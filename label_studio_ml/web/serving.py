@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 
 from sqlalchemy import Connection
 
-from ..errors import LoadError, StoreError
+from ..errors import LoadError, StoreError, WorkerDied
 from ..runtime.runner import Runner
 from ..store import projects, versions
 from ..store.database import Database
 from ..store.projects import INITIAL_VERSION
 
 _POLL = 1.0
+_LOADS = 3
+"""Times a version is tried whose process dies: it may have been killed, which is not the version's fault."""
 _log = logging.getLogger(__name__)
 
 
@@ -90,8 +93,12 @@ class Serving:
         """Refresh for ever."""
         while True:
             self._news.clear()
-            with contextlib.suppress(StoreError):  # whoever needs the store now says so
+            try:
                 await self.refresh()
+            except StoreError:
+                pass  # whoever needs the store now says so
+            except Exception:  # noqa: BLE001 - a fault here must not keep every later version from serving
+                _log.exception("Moving to another version failed unexpectedly; it is tried again")
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _POLL)
 
@@ -101,7 +108,7 @@ class Serving:
             self._serve(project_id, number, name)
 
         try:
-            await self.runner.swap(project_id, number, activate)
+            await self._swap(project_id, number, activate)
         except LoadError as error:
             _log.error(
                 "Version %d of project %s cannot be loaded, so %s stays: %s",
@@ -118,7 +125,7 @@ class Serving:
             self._serve(project_id, number, name)
 
         try:
-            await self.runner.swap(project_id, number, activate)
+            await self._swap(project_id, number, activate)
         except LoadError as error:
             before, text = self.number(project_id), str(error)
 
@@ -128,6 +135,17 @@ class Serving:
 
             await self._database.write_async(take_back)
             _log.error("Version %d of project %s was activated but cannot be loaded: %s", number, project_id, error)
+
+    async def _swap(self, project_id: str, number: int, activate: Callable[[str], Awaitable[None]]) -> None:
+        for left in reversed(range(_LOADS)):
+            try:
+                await self.runner.swap(project_id, number, activate)
+            except WorkerDied as error:
+                if not left:
+                    raise LoadError(str(error)) from error
+                _log.warning("Version %d of project %s is loaded again: %s", number, project_id, error)
+            else:
+                return
 
     def _serve(self, project_id: str, number: int, name: str) -> None:
         self._numbers[project_id], self._names[project_id] = number, name

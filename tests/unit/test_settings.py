@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,10 @@ def other_value(spec: dataclasses.Field[Any]) -> tuple[str, Any]:
     """A value that is not the default, as text and as what it becomes."""
     if spec.name == "log_level":
         return "ERROR", "ERROR"
-    if spec.name == "max_body_size":
-        return "2K", 2048
+    if spec.name == "train_on":
+        return "start", "start"
+    if spec.metadata["kind"]:
+        return {"size": ("2K", 2048), "duration": ("2m", 120.0)}[spec.metadata["kind"]]
     if isinstance(spec.default, bool):
         return "true", True
     if isinstance(spec.default, int | float):
@@ -170,6 +173,34 @@ def test_what_is_no_size_is_said_to_be_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("10", 10),
+        ("10s", 10),
+        ("1.5m", 90),
+        ("2H", 7200),
+        (" 30 d ", 30 * 86400),
+        ("0", 0),
+        ("0.25s", 0.25),
+    ],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert settings.duration(text) == seconds
+    assert load({"LABEL_STUDIO_ML_FIT_TIMEOUT": text}).fit_timeout == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1", "1w", "1 2", "1e3", "soon", "1h30m"])
+def test_what_is_no_duration_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(SettingError, match=r"is not a time\. Write seconds, or a number with s, m, h or d"):
+        settings.duration(text)
+
+
+def test_no_quiet_time_at_all_can_be_asked_for() -> None:
+    assert load({"LABEL_STUDIO_ML_TRAIN_DEBOUNCE": "0"}).train_debounce == 0.0
+    assert load({}).train_debounce is None
+
+
+@pytest.mark.parametrize(
     ("environ", "given", "sentence"),
     [
         ({"PORT": "http"}, {}, "The environment variable PORT must be a whole number, not 'http'."),
@@ -177,7 +208,10 @@ def test_what_is_no_size_is_said_to_be_none(text: str) -> None:
         (
             {"LABEL_STUDIO_ML_PREDICT_TIMEOUT": "soon"},
             {},
-            "The environment variable LABEL_STUDIO_ML_PREDICT_TIMEOUT must be a number, not 'soon'.",
+            (
+                "The environment variable LABEL_STUDIO_ML_PREDICT_TIMEOUT: 'soon' is not a time. "
+                "Write seconds, or a number with s, m, h or d, as in 90s or 30d."
+            ),
         ),
         (
             {"LABEL_STUDIO_ML_STRICT": "maybe"},
@@ -203,9 +237,35 @@ def test_what_is_no_size_is_said_to_be_none(text: str) -> None:
         ({}, {"max_loaded_models": 0}, "max_loaded_models must be at least 1, not 0."),
         ({}, {"max_body_size": "0"}, "max_body_size must be at least 1, not 0."),
         ({}, {"predict_timeout": 0}, "predict_timeout must be more than 0 seconds, and not endless."),
-        ({}, {"predict_timeout": "nan"}, "predict_timeout must be more than 0 seconds, and not endless."),
+        ({}, {"predict_timeout": math.nan}, "predict_timeout must be more than 0 seconds, and not endless."),
+        (
+            {},
+            {"predict_timeout": "nan"},
+            (
+                "predict_timeout: 'nan' is not a time. "
+                "Write seconds, or a number with s, m, h or d, as in 90s or 30d."
+            ),
+        ),
         ({}, {"trainer_idle": -1}, "trainer_idle must be more than 0 seconds, and not endless."),
-        ({}, {"shutdown_timeout": "inf"}, "shutdown_timeout must be more than 0 seconds, and not endless."),
+        ({}, {"shutdown_timeout": math.inf}, "shutdown_timeout must be more than 0 seconds, and not endless."),
+        (
+            {},
+            {"shutdown_timeout": "inf"},
+            (
+                "shutdown_timeout: 'inf' is not a time. "
+                "Write seconds, or a number with s, m, h or d, as in 90s or 30d."
+            ),
+        ),
+        ({}, {"shutdown_timeout": "0s"}, "shutdown_timeout must be more than 0 seconds, and not endless."),
+        ({}, {"train_on": "sometimes"}, "train_on must be events, start or never, not 'sometimes'."),
+        ({}, {"train_every": -1}, "train_every must be 0 or more, not -1."),
+        ({}, {"keep_versions": "-1"}, "keep_versions must be 0 or more, not -1."),
+        ({}, {"fit_timeout": -1.0}, "fit_timeout must be 0 or more, not -1.0."),
+        ({}, {"keep_events": math.inf}, "keep_events must be 0 or more, not inf."),
+        ({}, {"train_debounce": -1.0}, "train_debounce must be 0 or more, not -1.0."),
+        ({}, {"train_debounce": math.inf}, "train_debounce must be 0 or more, not inf."),
+        ({}, {"trainers": 0}, "trainers must be at least 1, not 0."),
+        ({}, {"trainer_nice": 20}, "trainer_nice must be between 0 and 19, not 20."),
         ({"PORT": "70000"}, {}, "port must be between 0 and 65535, not 70000."),
         ({}, {"port": -1}, "port must be between 0 and 65535, not -1."),
         ({}, {"log_level": "loud"}, "log_level must be DEBUG, INFO, WARNING or ERROR, not 'LOUD'."),

@@ -266,7 +266,7 @@ def test_the_migrated_schema_is_the_one_the_code_describes(database: Database) -
         described = shape(connection)
     fresh.dispose()
     assert database.read(shape) == described
-    assert set(described) == {"projects", "versions", "values", "jobs", "events"}
+    assert set(described) == {"projects", "versions", "values", "jobs", "events", "counted_annotations"}
 
     def differences(connection: Connection) -> Any:
         context = MigrationContext.configure(connection, opts={"compare_type": True})

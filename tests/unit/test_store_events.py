@@ -14,6 +14,15 @@ def _projects(database: Database) -> None:
     database.write(lambda connection: [projects.save(connection, "1"), projects.save(connection, "2")])
 
 
+def pending(database: Database, project_id: str = "1") -> list[tuple[int, str]]:
+    return database.read(lambda connection: events.pending(connection, project_id))
+
+
+def settled(database: Database) -> list[int]:
+    query = text("SELECT id FROM events WHERE processed_at IS NOT NULL")
+    return database.read(lambda connection: list(connection.execute(query).scalars()))
+
+
 def fill(database: Database, count: int, project_id: str = "1") -> list[int]:
     return database.write(
         lambda connection: [events.add(connection, project_id, "A", b"%d" % number) for number in range(count)]
@@ -32,7 +41,8 @@ def test_an_event_keeps_the_body_as_it_came(database: Database) -> None:
 
 def test_an_event_may_belong_to_no_known_project(database: Database) -> None:
     event_id = database.write(lambda connection: events.add(connection, "", "A", b"{}"))
-    assert database.read(events.pending) == [(event_id, "", "A")]
+    assert pending(database, "") == [(event_id, "A")]
+    assert database.read(events.projects_pending) == [""]
 
 
 @pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 450])
@@ -64,20 +74,66 @@ def test_events_wait_until_a_job_takes_them_up_or_they_are_settled(database: Dat
         return job_id
 
     job_id = database.write(change)
-    assert database.read(events.pending) == [(third, "1", "A")]
+    assert pending(database) == [(third, "A")]
     assert [event.id for event in database.read(lambda connection: events.of_job(connection, job_id))] == [first]
 
 
-def test_waiting_events_come_oldest_first_and_no_more_than_asked_for(database: Database) -> None:
-    made = fill(database, 5)
-    found = database.read(lambda connection: events.pending(connection, 2))
-    assert [event_id for event_id, _, _ in found] == made[:2]
+def test_waiting_events_come_oldest_first_and_each_projects_apart(database: Database) -> None:
+    made = fill(database, 3)
+    elsewhere = fill(database, 2, "2")
+    made += fill(database, 300)
+    assert pending(database) == [(event_id, "A") for event_id in made]
+    assert pending(database, "2") == [(event_id, "A") for event_id in elsewhere]
+    assert pending(database, "3") == []
+
+
+def test_projects_with_waiting_events_are_named_once(database: Database) -> None:
+    assert database.read(events.projects_pending) == []
+    made = fill(database, 3)
+    (elsewhere,) = fill(database, 1, "2")
+    assert sorted(database.read(events.projects_pending)) == ["1", "2"]
+    database.write(lambda connection: events.settle(connection, elsewhere))
+    assert database.read(events.projects_pending) == ["1"]
+    job_id = database.write(lambda connection: jobs.add(connection, "1", "A"))
+    database.write(lambda connection: [events.assign(connection, event_id, job_id) for event_id in made])
+    assert database.read(events.projects_pending) == []
+
+
+def test_events_of_a_job_that_is_over_can_be_handed_to_another_and_wait_again(database: Database) -> None:
+    first, second = fill(database, 2)
+
+    def change(connection: Connection) -> tuple[str, str]:
+        old, new = jobs.add(connection, "1", "A"), jobs.add(connection, "1", "A")
+        for event_id in (first, second):
+            events.assign(connection, event_id, old)
+        events.settle_job(connection, old)
+        events.reassign(connection, old, new)
+        return old, new
+
+    old, new = database.write(change)
+    assert database.read(lambda connection: events.of_job(connection, old)) == []
+    assert [event.id for event in database.read(lambda connection: events.of_job(connection, new))] == [
+        first,
+        second,
+    ]
+    assert settled(database) == []
+    assert pending(database) == []
+
+
+def test_only_events_processed_before_a_time_are_pruned_and_only_of_one_project(database: Database) -> None:
+    old, recent, waiting = fill(database, 3)
+    (elsewhere,) = fill(database, 1, "2")
+    query = text("UPDATE events SET processed_at = :at WHERE id = :id")
+    processed = [{"id": old, "at": 100.0}, {"id": recent, "at": 200.0}, {"id": elsewhere, "at": 100.0}]
+    database.write(lambda connection: connection.execute(query, processed))
+    assert database.write(lambda connection: events.prune(connection, "1", 200.0)) == 1
+    left = database.read(
+        lambda connection: list(connection.execute(text("SELECT id FROM events ORDER BY id")).scalars())
+    )
+    assert left == [recent, waiting, elsewhere]
 
 
 def test_a_job_that_is_over_settles_its_own_events_alone(database: Database) -> None:
-    def settled(connection: Connection) -> list[int]:
-        return list(connection.execute(text("SELECT id FROM events WHERE processed_at IS NOT NULL")).scalars())
-
     made = fill(database, 4)
 
     def change(connection: Connection) -> None:
@@ -88,4 +144,4 @@ def test_a_job_that_is_over_settles_its_own_events_alone(database: Database) -> 
         events.settle_job(connection, one)
 
     database.write(change)
-    assert database.read(settled) == made[:2]
+    assert settled(database) == made[:2]

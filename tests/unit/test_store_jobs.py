@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Connection, text
 
+from label_studio_ml.errors import NotFound, RequestError
 from label_studio_ml.store import events, jobs, projects
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.jobs import Job, State
@@ -30,14 +32,30 @@ def add(write: Write, project_id: str = "1", action: str = "ANNOTATION_CREATED")
     return job_id
 
 
-def claim(write: Write, owner: str = ME, lease: float = 30) -> Job | None:
-    job: Job | None = write(lambda connection: jobs.claim(connection, owner, lease))
+def claim(write: Write, owner: str = ME, lease: float = 30, *, later: float = 0) -> Job | None:
+    """Claim a job as it will be possible `later` seconds from now."""
+    now = time.time() + later
+    job: Job | None = write(lambda connection: jobs.claim(connection, owner, lease, now=now))
     return job
 
 
 def get(write: Write, job_id: str) -> Job:
     job: Job = write(lambda connection: jobs.get(connection, job_id))
     return job
+
+
+def ended(write: Write, state: State, job_id: str | None = None) -> str:
+    """A job that ended so."""
+    job_id = job_id or add(write)
+    if state is State.CANCELLED:
+        write(lambda connection: jobs.cancel(connection, job_id))
+    else:
+        claim(write)
+        if state is State.FAILED:
+            write(lambda connection: jobs.fail(connection, job_id, ME, "e", "d"))
+        else:
+            write(lambda connection: jobs.finish(connection, job_id, ME, 1))
+    return job_id
 
 
 def event_of(write: Write, job_id: str) -> int:
@@ -101,7 +119,7 @@ def test_a_project_trains_one_job_at_a_time_in_order_and_projects_do_not_wait_fo
 
 def test_there_is_nothing_to_claim_when_nothing_waits(write: Write) -> None:
     assert claim(write) is None
-    assert not write(jobs.any_queued)
+    assert write(jobs.next_due) is None
 
 
 def test_a_job_claimed_elsewhere_meanwhile_is_not_claimed_twice(database: Database, write: Write) -> None:
@@ -141,9 +159,12 @@ def test_failing_keeps_the_reason_and_settles_the_events(write: Write) -> None:
         lambda connection, job_id, owner: jobs.finish(connection, job_id, owner, 1),
         lambda connection, job_id, owner: jobs.fail(connection, job_id, owner, "e", "d"),
         lambda connection, job_id, owner: jobs.release(connection, job_id, owner, "e"),
+        lambda connection, job_id, owner: jobs.postpone(connection, job_id, owner, "e"),
+        lambda connection, job_id, owner: jobs.report(connection, job_id, owner, 0.5, {"f1": 1.0}),
+        jobs.end_cancelled,
         jobs.give_back,
     ],
-    ids=["finish", "fail", "release", "give_back"],
+    ids=["finish", "fail", "release", "postpone", "report", "end_cancelled", "give_back"],
 )
 def test_only_the_owner_of_a_started_job_decides_about_it(write: Write, end: Any) -> None:
     job_id = add(write)
@@ -157,21 +178,22 @@ def test_only_the_owner_of_a_started_job_decides_about_it(write: Write, end: Any
     assert not is_settled(write, event_id)
     write(lambda connection: jobs.finish(connection, job_id, ME, 7))
     assert not write(lambda connection: end(connection, job_id, ME))  # it is over
-    assert (get(write, job_id).state, get(write, job_id).version) == (State.FINISHED, 7)
+    job = get(write, job_id)
+    assert (job.state, job.version, job.fraction, job.metrics) == (State.FINISHED, 7, None, "{}")
 
 
 def test_a_job_whose_trainer_dies_is_tried_three_times(write: Write) -> None:
     job_id = add(write)
     event_id = event_of(write, job_id)
     for attempt in (1, 2, 3):
-        job = claim(write)
+        job = claim(write, later=60)
         assert job is not None
         assert (job.id, job.attempts) == (job_id, attempt)
         state = write(lambda connection: jobs.release(connection, job_id, ME, "The trainer died."))
         assert state is (State.QUEUED if attempt < 3 else State.FAILED)
         assert is_settled(write, event_id) == (attempt == 3)
     assert get(write, job_id).error == "The trainer died. 3 attempts were made."
-    assert claim(write) is None
+    assert claim(write, later=3600) is None
 
 
 def test_a_job_that_finishes_after_a_second_attempt_shows_no_error(write: Write) -> None:
@@ -179,10 +201,22 @@ def test_a_job_that_finishes_after_a_second_attempt_shows_no_error(write: Write)
     claim(write)
     write(lambda connection: jobs.release(connection, job_id, ME, "The trainer died."))
     assert get(write, job_id).error == "The trainer died."
-    claim(write, OTHER)
+    claim(write, OTHER, later=60)
     assert not write(lambda connection: jobs.finish(connection, job_id, ME, 1))
     assert write(lambda connection: jobs.finish(connection, job_id, OTHER, 1))
     assert get(write, job_id).error is None
+
+
+def test_a_job_whose_trainer_died_pauses_longer_after_each_attempt(write: Write) -> None:
+    job_id = add(write)
+    for pause in (2, 4):
+        assert claim(write, later=60)
+        before = time.time()
+        assert write(lambda connection: jobs.release(connection, job_id, ME, "The trainer died.")) is State.QUEUED
+        due = get(write, job_id).not_before
+        assert before + pause <= due <= time.time() + pause
+        assert write(jobs.next_due) == due
+        assert claim(write) is None
 
 
 def test_an_attempt_that_a_stopping_server_gives_back_does_not_count(write: Write) -> None:
@@ -231,7 +265,7 @@ def test_active_jobs_are_those_that_wait_or_run(write: Write) -> None:
     job_id = add(write, "1")
     assert (active(), active("1"), active("2")) == (True, True, False)
     claim(write)
-    assert (active(), active("1"), write(jobs.any_queued)) == (True, True, False)
+    assert (active(), active("1"), write(jobs.next_due)) == (True, True, None)
     write(lambda connection: jobs.fail(connection, job_id, ME, "e", "d"))
     assert not active()
 
@@ -245,3 +279,181 @@ def test_recent_jobs_come_newest_first_and_no_more_than_asked_for(write: Write) 
     assert recent(None, 50) == made[::-1]
     assert recent(None, 2) == made[:2:-1]
     assert recent("2", 50) == [made[3], made[1]]
+
+
+# --- waiting ---------------------------------------------------------------------------------------------
+
+
+def test_a_job_starts_no_earlier_than_it_may(write: Write) -> None:
+    due = time.time() + 60
+    job_id = write(lambda connection: jobs.add(connection, "1", "A", not_before=due))
+    assert write(jobs.next_due) == due
+    assert claim(write) is None
+    claimed = claim(write, later=61)
+    assert claimed is not None
+    assert claimed.id == job_id
+
+
+def test_the_next_job_that_is_due_is_the_earliest_of_those_that_wait(write: Write) -> None:
+    assert write(jobs.next_due) is None
+    write(lambda connection: [jobs.add(connection, "1", "A", not_before=due) for due in (3e9, 2e9)])
+    assert write(jobs.next_due) == 2e9
+    at_once = add(write, "2")
+    assert write(jobs.next_due) == 0
+    claimed = claim(write)
+    assert claimed is not None
+    assert claimed.id == at_once
+    assert write(jobs.next_due) == 2e9
+
+
+def test_a_projects_jobs_keep_their_order_when_the_first_has_to_wait(write: Write) -> None:
+    first, second = add(write), add(write)
+    elsewhere = add(write, "2")
+    claim(write)
+    assert write(lambda connection: jobs.postpone(connection, first, ME, "Label Studio is down."))
+    claimed = [claim(write), claim(write)]
+    assert [job.id if job else None for job in claimed] == [elsewhere, None]
+    again = claim(write, later=60)
+    assert again is not None
+    assert again.id == first
+    assert write(lambda connection: jobs.finish(connection, first, ME, None))
+    following = claim(write)
+    assert following is not None
+    assert following.id == second
+
+
+def test_only_a_job_that_waits_and_has_never_run_can_be_given_another_time(write: Write) -> None:
+    died, running = add(write, "1"), add(write, "2")
+    claim(write)
+    claim(write)
+    write(lambda connection: jobs.release(connection, died, ME, "The trainer died."))
+    fresh = add(write, "1")
+    before = {job_id: get(write, job_id) for job_id in (died, running)}
+    write(lambda connection: [jobs.delay(connection, job_id, 5e9) for job_id in (*before, fresh, "nobody")])
+    assert get(write, fresh).not_before == 5e9
+    assert {job_id: get(write, job_id) for job_id in before} == before
+    write(lambda connection: jobs.delay(connection, fresh, 0.0))
+    assert get(write, fresh).not_before == 0
+
+
+def test_a_postponed_job_waits_ever_longer_up_to_five_minutes_and_no_attempt_counts(write: Write) -> None:
+    job_id = add(write)
+    waits = []
+    for _ in range(9):
+        job = claim(write, later=600)
+        assert job is not None
+        assert job.attempts == 1
+        before = time.time()
+        seconds = write(lambda connection: jobs.postpone(connection, job_id, ME, "Label Studio is down."))
+        waits.append(seconds)
+        job = get(write, job_id)
+        assert (job.state, job.attempts, job.lease_owner, job.lease_until) == (State.QUEUED, 0, None, None)
+        assert job.error == "Label Studio is down."
+        assert before + seconds <= job.not_before <= time.time() + seconds
+    assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+    claim(write, later=600)
+    write(lambda connection: jobs.finish(connection, job_id, ME, 1))
+    assert get(write, job_id).error is None
+
+
+# --- progress --------------------------------------------------------------------------------------------
+
+
+def test_what_fit_reports_is_kept_with_the_job_the_newest_in_place_of_the_older(write: Write) -> None:
+    job_id = add(write)
+    claim(write)
+    write(lambda connection: jobs.report(connection, job_id, ME, 0.25, {"loss": 0.5}))
+    write(lambda connection: jobs.report(connection, job_id, ME, None, {"loss": 0.25, "f1": 0.75}))
+    job = get(write, job_id)
+    assert (job.fraction, msgspec.json.decode(job.metrics)) == (None, {"loss": 0.25, "f1": 0.75})
+
+
+# --- cancelling and trying again ---------------------------------------------------------------------------
+
+
+def test_a_job_that_waits_is_cancelled_at_once_with_its_events(write: Write) -> None:
+    job_id, other = add(write), add(write, "2")
+    mine, others = event_of(write, job_id), event_of(write, other)
+    assert write(lambda connection: jobs.cancel(connection, job_id)) is State.CANCELLED
+    job = get(write, job_id)
+    assert (job.state, job.active) == (State.CANCELLED, False)
+    assert job.finished_at is not None
+    assert (is_settled(write, mine), is_settled(write, others)) == (True, False)
+    claimed = claim(write)
+    assert claimed is not None
+    assert claimed.id == other
+
+
+def test_a_job_that_runs_is_asked_to_end_and_ends_when_its_owner_says_so(write: Write) -> None:
+    job_id = add(write)
+    event_id = event_of(write, job_id)
+    claim(write)
+    assert write(lambda connection: jobs.cancel(connection, job_id)) is State.STARTED
+    job = get(write, job_id)
+    assert (job.state, job.cancel_requested, job.lease_owner) == (State.STARTED, True, ME)
+    assert not is_settled(write, event_id)
+    assert write(lambda connection: jobs.end_cancelled(connection, job_id, ME)) is True
+    job = get(write, job_id)
+    assert (job.state, job.error, job.lease_owner) == (State.CANCELLED, "Cancelled.", None)
+    assert is_settled(write, event_id)
+    assert claim(write, later=3600) is None
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda connection, job_id: jobs.release(connection, job_id, ME, "The trainer died."),
+        lambda connection, job_id: jobs.postpone(connection, job_id, ME, "Label Studio is down."),
+    ],
+    ids=["release", "postpone"],
+)
+def test_a_job_that_is_being_cancelled_does_not_wait_for_another_attempt(write: Write, leave: Any) -> None:
+    job_id = add(write)
+    event_id = event_of(write, job_id)
+    claim(write)
+    write(lambda connection: jobs.cancel(connection, job_id))
+    write(lambda connection: leave(connection, job_id))
+    assert get(write, job_id).state is State.CANCELLED
+    assert is_settled(write, event_id)
+
+
+@pytest.mark.parametrize("state", [State.FINISHED, State.FAILED, State.CANCELLED])
+def test_cancelling_a_job_that_is_over_changes_nothing(write: Write, state: State) -> None:
+    job_id = ended(write, state)
+    before = get(write, job_id)
+    assert write(lambda connection: jobs.cancel(connection, job_id)) is state
+    assert get(write, job_id) == before
+
+
+@pytest.mark.parametrize("state", [State.FINISHED, State.FAILED, State.CANCELLED])
+def test_a_job_that_is_over_is_tried_again_as_a_new_one_with_the_same_events(write: Write, state: State) -> None:
+    job_id = add(write)
+    event_id = event_of(write, job_id)
+    ended(write, state, job_id)
+    later = add(write)
+    again = write(lambda connection: jobs.retry(connection, job_id))
+    assert again not in (job_id, later)
+    new = get(write, again)
+    assert (new.state, new.project_id, new.action, new.attempts) == (State.QUEUED, "1", "ANNOTATION_CREATED", 0)
+    assert get(write, job_id).state is state
+    assert not is_settled(write, event_id)
+    assert [event.id for event in write(lambda connection: events.of_job(connection, again))] == [event_id]
+    claimed = claim(write)
+    assert claimed is not None
+    assert claimed.id == later  # it came before
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.STARTED])
+def test_a_job_that_is_not_over_cannot_be_tried_again(write: Write, state: State) -> None:
+    job_id = add(write)
+    if state is State.STARTED:
+        claim(write)
+    with pytest.raises(RequestError, match=f"Job {job_id} is {state.value}; only a job that is over"):
+        write(lambda connection: jobs.retry(connection, job_id))
+    assert len(write(jobs.recent)) == 1
+
+
+def test_a_job_that_does_not_exist_can_be_neither_cancelled_nor_tried_again(write: Write) -> None:
+    for ask in (jobs.cancel, jobs.retry):
+        with pytest.raises(NotFound, match=r"There is no job nobody\."):
+            write(lambda connection, ask=ask: ask(connection, "nobody"))  # type: ignore[misc]

@@ -18,6 +18,7 @@ from label_studio_ml.store.database import Database
 from label_studio_ml.store.jobs import State
 from label_studio_ml.store.versions import Version
 from label_studio_ml.training import policy
+from label_studio_ml.training.policy import Rules
 
 PROJECTS, OWNERS = ["1", "2"], ["server a", "server b"]
 ENDS = {State.FINISHED, State.FAILED, State.CANCELLED}
@@ -36,6 +37,8 @@ class Store(RuleBasedStateMachine):
         self.database = Database(f"sqlite:///{Path(self._folder.name) / 'store.db'}")
         self.running: dict[str, str] = {}  # job -> its owner
         self.ended: dict[str, State] = {}
+        self.unwanted: set[str] = set()  # asked to end while they ran
+        self.retried: set[str] = set()
         self.values: dict[tuple[str, int], dict[str, Any]] = {}
 
     def teardown(self) -> None:
@@ -51,15 +54,20 @@ class Store(RuleBasedStateMachine):
     @rule(project=some.sampled_from(PROJECTS), action=some.sampled_from(["ANNOTATION_CREATED", "PROJECT_UPDATED"]))
     def an_event_comes(self, project: str, action: str) -> None:
         def change(connection: Connection) -> None:
-            event_id = events.add(connection, project, action, b"{}")
-            policy.take_up(connection, event_id, project, action, describe(int(project)))
+            events.add(connection, project, action, b"{}")
+            policy.take_up(connection, project, describe(int(project)), Rules())
 
         self.database.write(change)
 
-    @rule(owner=some.sampled_from(OWNERS))
-    def a_server_claims(self, owner: str) -> None:
-        job = self.database.write(lambda connection: jobs.claim(connection, owner, 30))
+    @rule(owner=some.sampled_from(OWNERS), later=some.sampled_from([0, 1000]))
+    def a_server_claims(self, owner: str, later: int) -> None:
+        now = time.time() + later
+        before = self.database.read(lambda connection: jobs.recent(connection, limit=10_000))
+        job = self.database.write(lambda connection: jobs.claim(connection, owner, 30, now=now))
         if job is not None:
+            waited = [each for each in before if each.project_id == job.project_id and each.state is State.QUEUED]
+            assert job.id == waited[-1].id  # in order, also when the first has to wait
+            assert job.not_before <= now
             assert job.id not in self.running
             assert job.id not in self.ended
             self.running[job.id] = owner
@@ -68,7 +76,7 @@ class Store(RuleBasedStateMachine):
     @rule(
         data=some.data(),
         owner=some.sampled_from(OWNERS),
-        how=some.sampled_from(["finish", "train", "fail", "release", "give back"]),
+        how=some.sampled_from(["finish", "train", "fail", "release", "postpone", "cancelled", "give back"]),
     )
     def a_job_ends(self, data: Any, owner: str, how: str) -> None:
         job_id = data.draw(some.sampled_from(sorted(self.running)))
@@ -82,12 +90,18 @@ class Store(RuleBasedStateMachine):
             if job.state in ENDS:
                 self.ended[job_id] = job.state
             assert 0 <= job.attempts <= jobs.MAX_ATTEMPTS
+            assert job.state in ENDS or job_id not in self.unwanted or how == "give back"
 
     def _end(self, connection: Connection, job_id: str, owner: str, how: str) -> Any:
         if how == "give back":
             return jobs.give_back(connection, job_id, owner)
         if how == "release":
             return jobs.release(connection, job_id, owner, "died")
+        if how == "postpone":
+            cancelled = (job_id in self.unwanted) and self.running[job_id] == owner
+            return jobs.postpone(connection, job_id, owner, "Label Studio is down") or cancelled
+        if how == "cancelled":
+            return jobs.end_cancelled(connection, job_id, owner)
         if how == "fail":
             return jobs.fail(connection, job_id, owner, "error", "detail")
         if how == "finish" or self.running[job_id] != owner:
@@ -101,6 +115,24 @@ class Store(RuleBasedStateMachine):
         inherited = self.values[job.project_id, parent.number]
         self.values[job.project_id, stored.number] = {**inherited, "by": job_id, "model_version": stored.name}
         return jobs.finish(connection, job_id, owner, stored.number)
+
+    @precondition(lambda self: self.running or self.ended)
+    @rule(data=some.data(), retry=some.booleans())
+    def somebody_cancels_or_tries_again(self, data: Any, retry: bool) -> None:
+        known = self.database.read(lambda connection: jobs.recent(connection, limit=10_000))
+        job = data.draw(some.sampled_from(known))
+        if retry and not job.active:
+            again = self.database.write(lambda connection: jobs.retry(connection, job.id))
+            self.retried.add(again)
+        elif not retry:
+            state = self.database.write(lambda connection: jobs.cancel(connection, job.id))
+            if job.state is State.QUEUED:
+                assert state is State.CANCELLED
+                self.ended[job.id] = state
+            elif job.state is State.STARTED:
+                self.unwanted.add(job.id)
+            else:
+                assert state is self.ended[job.id]
 
     @rule(works=some.booleans())
     def versions_are_tried(self, works: bool) -> None:
@@ -130,7 +162,8 @@ class Store(RuleBasedStateMachine):
             mine = [job for job in everything if job.project_id == project]
             assert sum(job.state is State.STARTED for job in mine) <= 1
             if project == "1":
-                assert sum(job.state is State.QUEUED for job in mine) <= 2  # one may have come back
+                waiting = [job for job in mine if job.state is State.QUEUED and job.id not in self.retried]
+                assert len(waiting) <= 2  # one may have come back
             known = versions.of_project(connection, project)
             assert len({version.name for version in known}) == len(known)
             assert sorted(version.number for version in known) == list(range(len(known)))

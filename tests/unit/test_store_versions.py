@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection
 
-from label_studio_ml.errors import NotFound, StoreError
+from label_studio_ml.errors import NotFound, RequestError, StoreError
 from label_studio_ml.store import projects, values, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.projects import INITIAL_VERSION
@@ -29,12 +29,13 @@ def publish(
     changes: dict[str, Any] | None = None,
     *,
     author_name: str | None = None,
+    kept: str | None = None,
     project_id: str = "1",
     **facts: Any,
 ) -> Version:
     version = Version(project_id=project_id, number=99, name="ignored", **{"created_at": time.time(), **facts})
     stored: Version = write(
-        lambda connection: versions.publish(connection, version, changes or {}, author_name=author_name)
+        lambda connection: versions.publish(connection, version, changes or {}, author_name=author_name, kept=kept)
     )
     return stored
 
@@ -275,3 +276,120 @@ def test_a_model_of_an_unknown_project_cannot_be_copied_and_leaves_no_trace(writ
 def test_a_version_knows_everything_it_was_given_in_a_form_that_can_be_sent(write: Write) -> None:
     version = publish(write)
     assert msgspec.json.decode(msgspec.json.encode(version), type=Version) == version
+
+
+# --- kept aside --------------------------------------------------------------------------------------------
+
+
+def test_a_version_that_is_kept_aside_says_why_and_neither_predicts_nor_is_tried_nor_trained_on(
+    write: Write,
+) -> None:
+    publish(write)
+    activate(write, 1)
+    aside = publish(write, {"a": 1}, kept="f1 is 0.4, which is not >= 0.5 (f1>=active)", parent=1)
+    assert (aside.state, aside.error) == ("kept", "f1 is 0.4, which is not >= 0.5 (f1>=active)")
+    assert aside == get(write, 2)
+    assert kept(write, 2)["a"] == 1
+    assert write(versions.untried) == {}
+    assert active(write).number == 1
+    assert write(lambda connection: versions.newest(connection, "1")).number == 1
+
+
+def test_a_version_that_was_kept_aside_can_be_activated_by_hand(write: Write) -> None:
+    publish(write, kept="worse")
+    activate(write, 1)
+    assert (active(write).number, get(write, 1).state, get(write, 1).error) == (1, "ready", None)
+
+
+# --- finding, removing, pruning ----------------------------------------------------------------------------
+
+
+def find(write: Write, name: str, project_id: str = "1") -> Version:
+    found: Version = write(lambda connection: versions.find(connection, project_id, name))
+    return found
+
+
+def remove(write: Write, number: int) -> None:
+    version = get(write, number)
+    write(lambda connection: versions.remove(connection, version))
+
+
+def test_a_version_is_found_by_its_name_or_its_number(write: Write) -> None:
+    publish(write, author_name="bert")
+    assert find(write, "bert") == find(write, "1") == get(write, 1)
+    assert find(write, "0") == find(write, INITIAL_VERSION) == get(write, 0)
+
+
+def test_a_version_that_does_not_exist_is_answered_with_those_that_do(write: Write) -> None:
+    publish(write, author_name="bert", created_at=time.time() + 10)
+    with pytest.raises(NotFound, match=rf"Project 1 has no version gpt; it has bert, {INITIAL_VERSION}\."):
+        find(write, "gpt")
+    with pytest.raises(NotFound, match=r"Project 9 has no version bert; it has none at all\."):
+        find(write, "bert", "9")
+
+
+def test_a_name_goes_before_a_number(write: Write) -> None:
+    publish(write, author_name="2")
+    publish(write, author_name="other")
+    assert find(write, "2").number == 1
+    assert find(write, "1").number == 1
+
+
+def test_a_version_is_removed_with_its_values(write: Write) -> None:
+    publish(write, {"a": 1})
+    remove(write, 1)
+    assert write(lambda connection: versions.get(connection, "1", 1)) is None
+    assert kept(write, 1) == {}
+    assert [version.number for version in write(versions.of_project)] == [0]
+
+
+def test_the_number_of_a_removed_version_may_come_again_but_never_beside_another(write: Write) -> None:
+    publish(write)
+    publish(write)
+    remove(write, 1)
+    assert publish(write).number == 3
+
+
+def test_the_version_that_predicts_cannot_be_removed(write: Write) -> None:
+    version = publish(write)
+    activate(write, 1)
+    with pytest.raises(RequestError, match=f"Version {version.name} predicts for project 1; activate another first"):
+        remove(write, 1)
+    assert active(write).number == 1
+
+
+def test_the_untrained_model_cannot_be_removed_even_when_it_does_not_predict(write: Write) -> None:
+    publish(write)
+    activate(write, 1)
+    with pytest.raises(RequestError, match=r"The untrained model cannot be deleted\."):
+        remove(write, 0)
+    assert get(write, 0).number == 0
+
+
+def surplus(write: Write, keep: int) -> list[int]:
+    return [version.number for version in write(lambda connection: versions.surplus(connection, "1", keep))]
+
+
+def test_what_is_surplus_are_the_oldest_trained_versions(write: Write) -> None:
+    for _ in range(5):
+        publish(write)
+    activate(write, 5)
+    assert surplus(write, 2) == [3, 2, 1]
+    assert surplus(write, 5) == surplus(write, 100) == []
+
+
+def test_the_active_version_is_never_surplus(write: Write) -> None:
+    for _ in range(4):
+        publish(write)
+    activate(write, 4)
+    activate(write, 2)
+    assert surplus(write, 1) == [3, 1]
+
+
+def test_a_version_that_waits_to_be_loaded_is_not_surplus_but_failed_and_kept_ones_are(write: Write) -> None:
+    publish(write)
+    publish(write, kept="worse")
+    publish(write)
+    publish(write)
+    write(lambda connection: versions.fail(connection, "1", 1, "no weights"))
+    assert surplus(write, 1) == [2, 1]

@@ -137,6 +137,9 @@ def collected(database: Database, tmp_path: Path, *happened: tuple[str, dict[str
         return project, list(events.of_project(connection, "1"))[-1:]
 
     project, job_events = database.write(store)
+    if options.get("reached"):
+        database.write(lambda connection: projects.reached(connection, "1"))
+        project = database.read(lambda connection: projects.get(connection, "1"))
     config = settings.load({}, model_dir=tmp_path)
     tasks, source = collect(project, job_events, config, database, tmp_path / "tasks.jsonl")
     return [(one["id"], [each["id"] for each in one["annotations"]]) for one in tasks], source
@@ -190,3 +193,47 @@ def test_without_label_studio_and_without_events_there_is_an_error(
     label_studio.status = 403
     with pytest.raises(LabelStudioError, match="refused its token for project 1"):
         collected(database, tmp_path, hostname=label_studio.url)
+
+
+def reached_at(database: Database) -> float | None:
+    project = database.read(lambda connection: projects.get(connection, "1"))
+    assert project is not None
+    return project.reached_at
+
+
+def test_a_label_studio_that_answers_is_remembered_and_one_that_refuses_is_not(
+    database: Database, tmp_path: Path, label_studio: FakeLabelStudio
+) -> None:
+    label_studio.status = 401
+    collected(database, tmp_path, made(5, 1), hostname=label_studio.url)
+    assert reached_at(database) is None
+    label_studio.status, label_studio.tasks = 200, []
+    assert collected(database, tmp_path, made(5, 1), hostname=label_studio.url) == ([], "label-studio")
+    assert reached_at(database) is not None
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_label_studio_that_has_answered_before_is_waited_for_and_not_replaced_by_events(
+    database: Database, tmp_path: Path, label_studio: FakeLabelStudio, status: int
+) -> None:
+    label_studio.status = status
+    with pytest.raises(LabelStudioError, match=r"Set LABEL_STUDIO_API_KEY|Is LABEL_STUDIO_URL right"):
+        collected(database, tmp_path, made(5, 1), hostname=label_studio.url, reached=True)
+
+
+def test_a_label_studio_that_goes_away_in_mid_fetch_is_waited_for_too(
+    database: Database, tmp_path: Path, label_studio: FakeLabelStudio
+) -> None:
+    label_studio.tasks = [task(number, number) for number in range(1, 251)]
+    label_studio.failing_page = 2
+    with pytest.raises(LabelStudioError, match=r"did not give the tasks of project 1 \(page 2\)"):
+        collected(database, tmp_path, made(5, 1), hostname=label_studio.url, reached=True)
+    assert collected(database, tmp_path, made(6, 2), hostname=label_studio.url)[1] == "label-studio"
+
+
+def test_a_request_that_brings_its_tasks_needs_no_label_studio(
+    database: Database, tmp_path: Path, label_studio: FakeLabelStudio
+) -> None:
+    label_studio.status = 500
+    whole = ("START_TRAINING", {"annotations": [task(7, 70)], "project": 1})
+    assert collected(database, tmp_path, whole, hostname=label_studio.url, reached=True)[1] == "request"

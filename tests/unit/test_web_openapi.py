@@ -18,7 +18,7 @@ RECORDINGS = sorted((Path(__file__).parents[1] / "recordings" / "label-studio-1.
 
 @pytest.fixture(scope="module")
 def operations() -> list[Operation]:
-    return [operation for operation, _ in server().api.operations()]
+    return [operation for operation, _ in server().operations]
 
 
 @pytest.fixture(scope="module")

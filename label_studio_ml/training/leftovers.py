@@ -1,0 +1,38 @@
+"""[any process] Files of trainings that nobody needs: whoever was killed in the middle could not delete them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from ..store import jobs, versions
+from ..store.database import Database
+
+
+def sweep(database: Database, model_dir: Path) -> None:
+    """Delete the folders and data of jobs that are over, unless a version lives in them.
+
+    What belongs to no job that the store knows is left alone: the store may be the wrong one.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    # Looked at before the store is: a job whose folder exists and that is over now will never need it again.
+    folders = [*model_dir.glob("versions/*/*"), *model_dir.glob("jobs/*/tasks.jsonl")]
+
+    def unneeded(connection: Connection) -> list[Path]:
+        used = {Path(version.workdir).name for version in versions.of_project(connection) if version.workdir}
+        found = []
+        for path in folders:
+            job = jobs.get(connection, path.parent.name if path.name == "tasks.jsonl" else path.name)
+            if job is not None and not job.active and path.name not in used:
+                found.append(path)
+        return found
+
+    for path in database.read(unneeded) if folders else ():
+        if path.name == "tasks.jsonl":
+            path.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
