@@ -148,6 +148,15 @@ def activate(connection: Connection, project_id: str, number: int) -> None:
     )
 
 
+def take_over(connection: Connection, project_id: str, number: int) -> bool:
+    """`activate` a version that was trained; False when another process has activated a newer one meanwhile."""
+    current = active(connection, project_id)
+    if current is None or current.number > number:
+        return False
+    activate(connection, project_id, number)
+    return True
+
+
 def fail(connection: Connection, project_id: str, number: int, error: str) -> None:
     """A version could not be loaded: it will not be tried again by itself."""
     _mark(connection, project_id, number, "failed", error)

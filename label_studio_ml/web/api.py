@@ -32,6 +32,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 SETUP_PATIENCE = 1.0
 """Seconds that `/setup` gives a model to load, so that it can name its version; Label Studio waits for 3."""
 
+TRAIN_PATIENCE = 60.0
+"""Seconds that `/train` gives a class to load, so that it can name the job; Label Studio waits for 100."""
+
 _KEPT_PROBLEMS = 20
 
 
@@ -243,9 +246,27 @@ class Api:
             raise RequestError("The field `annotations` of the request is empty; there is nothing to train on.")
         project = message.project
         key = requests.project_key(project.id if isinstance(project, requests.WebhookProject) else project)
+        known = self._server.runner.status.description is not None
         job_id = await self._store(key, protocol.START_TRAINING, raw, message.label_config, [])
         await self._server.settle_in_process()
+        if job_id is None and not known:
+            job_id = await self._job_to_come(key)
         return JSONResponse({"job": job_id} if job_id else {}, 201)
+
+    async def _job_to_come(self, project_id: str) -> str | None:
+        """The job that a stored event becomes once the class is known to learn; None if it does not in time."""
+        deadline = time.monotonic() + TRAIN_PATIENCE
+        while time.monotonic() < deadline:
+            description = self._server.runner.status.description
+            if description is not None and not description.learns:
+                return None
+            recent = await self._server.database.read_async(
+                lambda connection: jobs.recent(connection, project_id, 1)
+            )
+            if recent and recent[0].active:
+                return recent[0].id
+            await asyncio.sleep(0.1)
+        return None
 
     async def _store(
         self,

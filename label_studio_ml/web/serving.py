@@ -104,8 +104,11 @@ class Serving:
 
     async def _try(self, project_id: str, number: int) -> None:
         async def activate(name: str) -> None:
-            await self._database.write_async(lambda connection: versions.activate(connection, project_id, number))
-            self._serve(project_id, number, name)
+            newest = await self._database.write_async(
+                lambda connection: versions.take_over(connection, project_id, number)
+            )
+            if newest:  # else `refresh` follows to the one that is
+                self._serve(project_id, number, name)
 
         try:
             await self._swap(project_id, number, activate)

@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import base64
 import contextlib
+import http
 import json
 import os
 import sys
@@ -92,8 +93,6 @@ class BackendApp:
 
 def _wsgi(app: Starlette, server: Server) -> Callable[..., Iterable[bytes]]:
     """The application on an event loop of its own, on a thread of its own, started now and for good."""
-    from a2wsgi import ASGIMiddleware
-
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="asgi", daemon=True)
     thread.start()
@@ -113,8 +112,62 @@ def _wsgi(app: Starlette, server: Server) -> Callable[..., Iterable[bytes]]:
 
     # With atexit it would be too late: the thread pools that the event loop needs are closed by then.
     getattr(threading, "_register_atexit", atexit.register)(end)
-    wsgi: Callable[..., Iterable[bytes]] = ASGIMiddleware(app, loop=loop)
-    return wsgi
+
+    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        body = _wsgi_body(environ, server.settings.max_body_size)
+        response = asyncio.run_coroutine_threadsafe(_ask(app, _wsgi_scope(environ), body), loop).result()
+        start_response(response.status, response.headers.items())
+        return [response.data]
+
+    return serve
+
+
+def _wsgi_body(environ: dict[str, Any], limit: int) -> bytes:
+    """The request's body; of one larger than `limit` only so much that the application sees it is too large."""
+    announced = environ.get("CONTENT_LENGTH") or ""
+    if announced.isdigit():
+        length = int(announced)
+        return bytes(environ["wsgi.input"].read(length)) if length <= limit else b""
+    if environ.get("wsgi.input_terminated") or environ.get("HTTP_TRANSFER_ENCODING"):
+        return bytes(environ["wsgi.input"].read(limit + 1))
+    return b""
+
+
+def _wsgi_scope(environ: dict[str, Any]) -> dict[str, Any]:
+    headers = {name[5:]: value for name, value in environ.items() if name.startswith("HTTP_")}
+    headers |= {name: environ[name] for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)}
+    root = environ.get("SCRIPT_NAME", "").encode("latin-1").decode(errors="replace")
+    path = environ.get("PATH_INFO", "").encode("latin-1").decode(errors="replace")
+    return _scope(
+        environ["REQUEST_METHOD"],
+        root + path,
+        environ.get("QUERY_STRING", ""),
+        {name.replace("_", "-"): value for name, value in headers.items()},
+        scheme=environ["wsgi.url_scheme"],
+        root_path=root,
+        client=(environ.get("REMOTE_ADDR", ""), int(environ.get("REMOTE_PORT") or 0)),
+        server=(environ["SERVER_NAME"], int(environ["SERVER_PORT"])),
+    )
+
+
+def _scope(method: str, path: str, query: str, headers: Mapping[str, str], **more: Any) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode("latin-1"),
+        "root_path": "",
+        "headers": [
+            (name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in headers.items()
+        ],
+        "client": ("127.0.0.1", 0),
+        "server": ("localhost", 80),
+        **more,
+    }
 
 
 class TestResponse:
@@ -155,8 +208,8 @@ class TestResponse:
 
     @property
     def status(self) -> str:
-        """The status as text."""
-        return str(self.status_code)
+        """The status as text, as in `200 OK`."""
+        return f"{self.status_code} {http.HTTPStatus(self.status_code).phrase}"
 
     def __repr__(self) -> str:
         return f"<TestResponse {self.status_code} {self.data[:200]!r}>"
@@ -237,23 +290,8 @@ class TestClient:
         sent.setdefault("content-length", str(len(body)))
         query = query_string if isinstance(query_string, str) else urlencode(query_string or {})
         parts = urlsplit(path)
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": parts.path,
-            "raw_path": parts.path.encode(),
-            "query_string": (query or parts.query).encode(),
-            "root_path": "",
-            "headers": [(name.encode(), str(value).encode()) for name, value in sent.items()],
-            "client": ("127.0.0.1", 0),
-            "server": ("localhost", 80),
-        }
+        scope = _scope(method, parts.path, query or parts.query, sent)
         response: TestResponse = self._portal.call(_ask, self._asgi, scope, body)
-        if method == "HEAD":
-            response.data = b""  # servers see to that
         return response
 
     def _start(self) -> None:
@@ -294,7 +332,7 @@ async def _ask(app: Starlette, scope: dict[str, Any], body: bytes) -> TestRespon
 
     with contextlib.suppress(Exception):  # a reply was sent for it; Starlette raises it again for servers' logs
         await app(scope, receive, send)
-    return TestResponse(status, headers, b"".join(parts))
+    return TestResponse(status, headers, b"" if scope["method"] == "HEAD" else b"".join(parts))
 
 
 def _json_bytes(value: Any) -> bytes:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import shutil
 import signal
+import socket
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -245,3 +248,43 @@ def test_the_log_says_why_a_prediction_failed_whatever_the_folder_does_to_loggin
     assert "ZeroDivisionError" in server.log
     assert "model.py" in server.log
     server.stop()
+
+
+def test_gunicorn_hands_on_what_was_sent(start: Start) -> None:
+    _, url = start("gunicorn with threads")
+    body = {"tasks": [{"id": 1, "data": {"text": "ü"}}], "project": PROJECT, "label_config": CONFIG}
+    text = json.dumps(body).encode()
+    with client_for(url) as client:
+        setup(client)
+        parts = (text[start : start + 10] for start in range(0, len(text), 10))
+        packed = {"Content-Encoding": "gzip"}
+        replies = [
+            client.post("/predict", json=body),
+            client.post("/predict", content=parts),  # in chunks, of a length that is not said before
+            client.post("/predict", content=gzip.compress(text), headers=packed),
+        ]
+        assert [reply.json() for reply in replies] == [replies[0].json()] * 3
+        assert client.get("/versions?project=7").json()["versions"] == [setup(client)]
+        assert client.head("/health").status_code == 200
+        assert client.get("/no/such/%C3%BC").json()["error"] == "There is no /no/such/ü here."
+        assert client.post("/predict", content=b"{").status_code == 400
+    address = httpx.URL(url)
+    with socket.create_connection((address.host, address.port or 80), timeout=30) as caller:
+        caller.sendall(b"POST /predict HTTP/1.1\r\nHost: here\r\nContent-Length: 999999999999\r\n\r\n")
+        assert caller.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("way", ["gunicorn", "gunicorn with threads"])
+def test_a_caller_who_hangs_up_leaves_nothing_behind(way: str, start: Start) -> None:
+    server, url = start(way)
+    with client_for(url) as client:
+        setup(client)
+        for _ in range(20):
+            address = httpx.URL(url)
+            with socket.create_connection((address.host, address.port or 80)) as caller:
+                caller.sendall(b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n")
+        annotate(client, 1)
+    wait_for_score(url, 0.01)
+    server.stop()
+    assert "Task was destroyed" not in server.log
+    assert "Traceback" not in server.log
