@@ -21,7 +21,7 @@ from ..errors import BackendError, SourceError
 from ..store.database import Database
 from . import source
 from .answers import Broken, Configure, Description, Ready
-from .host import ModelHost
+from .host import ModelHost, training_rules
 
 
 @dataclasses.dataclass
@@ -60,6 +60,7 @@ def loaded(fd: int, decode: Callable[[bytes], Any]) -> Iterator[Loaded | None]:
     threading.Thread(target=_read, args=(line, inbox, decode), name="reader", daemon=True).start()
     try:
         model_class, kwargs = source.load(configure.source)
+        training_rules(model_class)
     except BackendError as error:
         detail = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
         line.send(encode(Broken(str(error), logs.redact(detail), isinstance(error, SourceError))))

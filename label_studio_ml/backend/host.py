@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import FitError, LoadError, PredictError, one_line
+from ..errors import FitError, LoadError, PredictError, SourceError, one_line
 from ..protocol import events, responses, validation
 from ..settings import Settings
 from ..store import projects, versions
@@ -51,6 +51,29 @@ class Trained(msgspec.Struct):
     train_output: dict[str, Any]
     values: dict[str, Any]
     changed: bool
+
+
+def training_rules(model_class: type[Any]) -> dict[str, Any]:
+    """What the class says about when to train, as `Description` has it.
+
+    Raises:
+        SourceError: an attribute has a value that makes no sense.
+    """
+    said = {
+        name: getattr(model_class, name, None)
+        for name in ("TRAIN_ON", "TRAIN_EVERY", "TRAIN_MIN_ANNOTATIONS", "TRAIN_DEBOUNCE")
+    }
+    for name, value in said.items():
+        whole = name in ("TRAIN_EVERY", "TRAIN_MIN_ANNOTATIONS")
+        if name == "TRAIN_ON":
+            fine, what = value in ("events", "start", "never"), "`events`, `start` or `never`"
+        else:
+            kind = int if whole else (int, float)
+            fine = isinstance(value, kind) and not isinstance(value, bool) and 0 <= value < math.inf
+            what = "a whole number, 0 or more" if whole else "a number of seconds, 0 or more"
+        if value is not None and not fine:
+            raise SourceError(f"{name} of {model_class.__name__} must be {what}, not {value!r}.")
+    return {name.lower(): value for name, value in said.items()}
 
 
 class _Loaded:
@@ -115,10 +138,7 @@ class ModelHost:
             train_events=[str(event) for event in self.model_class.TRAIN_EVENTS],
             learns=learns,
             concurrent=inspect.iscoroutinefunction(predict),
-            **{
-                name.lower(): getattr(self.model_class, name)
-                for name in ("TRAIN_ON", "TRAIN_EVERY", "TRAIN_MIN_ANNOTATIONS", "TRAIN_DEBOUNCE")
-            },
+            **training_rules(self.model_class),
         )
 
     # --- instances -------------------------------------------------------------------------------------

@@ -57,8 +57,8 @@ class Remote:
 
     def list_versions(self, project_id: str | None = None) -> list[dict[str, Any]]:  # noqa: D102
         if project_id is None:
-            known = [row["project"] for row in self._call("GET", "/")["projects"]]
-            return [version for project in known if project for version in self.list_versions(project)]
+            known: list[str] = self._call("GET", "/projects")["projects"]
+            return [version for project in known for version in self.list_versions(project)]
         found: list[dict[str, Any]] = self._call("GET", f"/projects/{quote(project_id, safe='')}/versions")[
             "versions"
         ]

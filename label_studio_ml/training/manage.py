@@ -5,6 +5,7 @@ Everything goes through the store, so it works beside a running server and on a 
 
 from __future__ import annotations
 
+import codecs
 from typing import Any
 
 import msgspec
@@ -59,8 +60,10 @@ class Manager:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(offset if 0 <= offset <= size else 0)  # it was begun anew meanwhile
-            data = file.read(_LOG_STEP)
-            return {"text": data.decode(errors="replace"), "offset": file.tell(), "active": active}
+            decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            text = decoder.decode(file.read(_LOG_STEP))
+            half_a_letter = len(decoder.getstate()[0])  # its rest comes with the next part
+            return {"text": text, "offset": file.tell() - half_a_letter, "active": active}
 
     def cancel_job(self, job_id: str) -> dict[str, Any]:
         """Nobody wants the job any more.
@@ -81,6 +84,11 @@ class Manager:
         return self.show_job(self._database.write(lambda connection: jobs.retry(connection, job_id)))
 
     # --- versions --------------------------------------------------------------------------------------
+
+    def list_projects(self) -> list[str]:
+        """The projects that the store knows."""
+        found = self._database.read(projects.all_projects)
+        return [project.id for project in found if project.id]
 
     def list_versions(self, project_id: str | None = None) -> list[dict[str, Any]]:
         """The versions of a project, or of all, newest first."""

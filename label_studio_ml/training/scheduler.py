@@ -59,6 +59,7 @@ class Scheduler:
         self._owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex}"
         _owners_here.add(self._owner)
         self._running: dict[str, Trains] = {}
+        self._claiming = asyncio.Lock()
         self._work = [asyncio.Event() for _ in trainers]
 
     def nudge(self) -> None:
@@ -72,10 +73,16 @@ class Scheduler:
 
     async def main_loop(self) -> None:
         """Turn events into jobs and run them, for ever."""
-        await asyncio.gather(
-            self._tidy_loop(),
-            *(self._lane(trainer, work) for trainer, work in zip(self._trainers, self._work, strict=True)),
-        )
+        loops = [self._tidy_loop(), *map(self._lane, self._trainers, self._work)]
+        tasks = [asyncio.get_running_loop().create_task(loop) for loop in loops]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:  # unlike gather() alone this waits for all of them: jobs have to be given back
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _lane(self, trainer: Trains, work: asyncio.Event) -> None:
         while True:
@@ -89,16 +96,22 @@ class Scheduler:
         description = self._description()
         if description is None:
             return False
-        await self._recover()
-        await self._take_up(description)
+        trainer = trainer or self._trainers[0]
+        async with self._claiming:  # a job is not to be seen as claimed and not known to run: it would be recovered
+            await self._recover()
+            await self._take_up(description)
+            job = await self._claim()
+            if job is None:
+                return False
+            self._running[job.id] = trainer
+        await self._run(trainer, job)
+        return True
+
+    async def _claim(self) -> Job | None:
         due = await self._database.read_async(jobs.next_due)
         if due is None or due > time.time():
-            return False
-        job = await self._database.write_async(lambda connection: jobs.claim(connection, self._owner, LEASE))
-        if job is None:
-            return False
-        await self._run(trainer or self._trainers[0], job)
-        return True
+            return None
+        return await self._database.write_async(lambda connection: jobs.claim(connection, self._owner, LEASE))
 
     async def _retrying(self, work: Callable[[], Awaitable[Any]]) -> Any:
         try:
@@ -119,7 +132,6 @@ class Scheduler:
     # --- one job ---------------------------------------------------------------------------------------
 
     async def _run(self, trainer: Trains, job: Job) -> None:
-        self._running[job.id] = trainer
         work = asyncio.get_running_loop().create_task(trainer.run(job, self._owner))
         watch = asyncio.get_running_loop().create_task(self._watch(job))
         try:

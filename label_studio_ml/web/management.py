@@ -40,6 +40,7 @@ class Management:
             (Operation("GET", "/jobs/{job}/log", "What a job printed.", None, (200, 404)), self.job_log),
             (Operation("POST", "/jobs/{job}/cancel", "End a job.", None, (200, 404)), self.cancel_job),
             (Operation("POST", "/jobs/{job}/retry", "Run a job once more.", None, (200, 404)), self.retry_job),
+            (Operation("GET", "/projects", "The projects that the store knows."), self.list_projects),
             (Operation("GET", "/projects/{project}/versions", "A project's versions."), self.list_versions),
             (
                 Operation("POST", "/projects/{project}/show", "One version.", VersionRequest, (200, 404)),
@@ -86,7 +87,12 @@ class Management:
         """`POST /jobs/{job}/retry`."""
         job = await asyncio.to_thread(self._manager.retry_job, request.path_params["job"])
         self._server.scheduler.nudge()
+        await self._server.settle_in_process()
         return JSONResponse(job)
+
+    async def list_projects(self, _request: Request) -> Response:
+        """`GET /projects`."""
+        return JSONResponse({"projects": await asyncio.to_thread(self._manager.list_projects)})
 
     async def list_versions(self, request: Request) -> Response:
         """`GET /projects/{project}/versions`."""
@@ -101,12 +107,16 @@ class Management:
     async def activate_version(self, request: Request) -> Response:
         """`POST /projects/{project}/activate`: answers when the version predicts."""
         project, name = await self._named(request)
-        version = await asyncio.to_thread(self._manager.activate_version, project, name)
-        await self._server.serving.know(project)
-        await self._server.serving.refresh()
-        if self._server.serving.number(project) != version["number"]:
-            raise LoadError(f"Version {name} cannot be loaded, so {self._server.serving.name(project)} stays.")
-        return JSONResponse(await asyncio.to_thread(self._manager.show_version, project, name))
+        serving = self._server.serving
+        number = (await asyncio.to_thread(self._manager.show_version, project, name))["number"]
+        await serving.know(project)  # before it changes: what serves now is what stays should loading fail
+        await asyncio.to_thread(self._manager.activate_version, project, name)
+        await serving.refresh()
+        version = await asyncio.to_thread(self._manager.show_version, project, name)
+        if serving.number(project) != number:
+            why = version["error"] or "another was activated meanwhile"
+            raise LoadError(f"Version {name} cannot be loaded, so {serving.name(project)} stays: {why}")
+        return JSONResponse(version)
 
     async def delete_version(self, request: Request) -> Response:
         """`POST /projects/{project}/remove`."""

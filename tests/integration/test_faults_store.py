@@ -1,4 +1,4 @@
-"""The disk is full, the database locked, damaged or gone: nothing is acknowledged then, and everybody is told why."""
+"""The disk is full, the database locked, damaged or gone: nothing is acknowledged then, and all are told why."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.stores import Store
 
 LEDGER = BACKENDS / "ledger_generation2.py"
 _HEADER = 100
-Change = Callable[[], None]
+Change = Callable[[], object]
 
 
 @contextlib.contextmanager
@@ -122,8 +122,8 @@ def test_nothing_is_acknowledged_while_the_model_folder_is_missing(start_server:
 
     refused_and_then_accepted(
         server,
-        fault=lambda: [server.model_dir.rename(elsewhere)].clear(),
-        mend=lambda: [elsewhere.rename(server.model_dir)].clear(),
+        fault=lambda: server.model_dir.rename(elsewhere),
+        mend=lambda: elsewhere.rename(server.model_dir),
         told=str(server.model_dir),
     )
 
@@ -144,8 +144,8 @@ def test_nothing_is_acknowledged_while_the_database_is_locked(start_server: Star
     with contextlib.closing(sqlite3.connect(Store(server.model_dir).path, isolation_level=None)) as other:
         refused_and_then_accepted(
             server,
-            fault=lambda: other.execute("BEGIN IMMEDIATE").close(),
-            mend=lambda: other.execute("ROLLBACK").close(),
+            fault=lambda: other.execute("BEGIN IMMEDIATE"),
+            mend=lambda: other.execute("ROLLBACK"),
             told="locked",
         )
 

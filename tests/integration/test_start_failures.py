@@ -62,3 +62,14 @@ def test_a_setting_without_sense_is_explained_in_one_line(tmp_path: Path) -> Non
     line = complaint(BACKENDS / "echo.py", "--max-body-size", "much", cwd=tmp_path)
 
     assert "much" in line
+
+
+def test_an_attribute_about_training_without_sense_is_explained_in_one_line(tmp_path: Path) -> None:
+    script = tmp_path / "model.py"
+    script.write_text(
+        "from label_studio_ml.model import LabelStudioMLBase\n\n\n"
+        "class Often(LabelStudioMLBase):\n    TRAIN_ON = 'sometimes'\n"
+    )
+    line = complaint(script, "--port", str(free_port()), cwd=tmp_path)
+
+    assert "TRAIN_ON of Often must be `events`, `start` or `never`, not 'sometimes'." in line

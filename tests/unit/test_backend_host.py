@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 
 from label_studio_ml import settings
 from label_studio_ml.backend.answers import Answer, Group
-from label_studio_ml.backend.host import ModelHost
-from label_studio_ml.errors import FitError, LoadError
+from label_studio_ml.backend.host import ModelHost, training_rules
+from label_studio_ml.errors import FitError, LoadError, SourceError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.store import jobs, projects, versions
 from label_studio_ml.store.database import Database
@@ -614,3 +614,38 @@ def test_values_set_in_fit_belong_to_the_version_that_comes_out(bench: MakeBench
     host.train()
     host.train()
     assert [host.predict("x", number=number)[0]["meta"] for number in (0, 1, 2)] == [None, 1, 2]
+
+
+# --- when to train -----------------------------------------------------------------------------------------
+
+
+def ruled(**attributes: Any) -> type[LabelStudioMLBase]:
+    return type("Ruled", (LabelStudioMLBase,), attributes)
+
+
+def test_what_the_class_says_about_when_to_train_is_described() -> None:
+    said = {"TRAIN_ON": "start", "TRAIN_EVERY": 5, "TRAIN_MIN_ANNOTATIONS": 0, "TRAIN_DEBOUNCE": 1}
+    assert training_rules(ruled(**said)) == {name.lower(): value for name, value in said.items()}
+    assert set(training_rules(LabelStudioMLBase).values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("TRAIN_ON", "sometimes", "`events`, `start` or `never`"),
+        ("TRAIN_ON", True, "`events`, `start` or `never`"),
+        ("TRAIN_EVERY", "5", "a whole number, 0 or more"),
+        ("TRAIN_EVERY", -1, "a whole number, 0 or more"),
+        ("TRAIN_EVERY", True, "a whole number, 0 or more"),
+        ("TRAIN_MIN_ANNOTATIONS", 2.5, "a whole number, 0 or more"),
+        ("TRAIN_DEBOUNCE", "2s", "a number of seconds, 0 or more"),
+        ("TRAIN_DEBOUNCE", float("nan"), "a number of seconds, 0 or more"),
+        ("TRAIN_DEBOUNCE", float("inf"), "a number of seconds, 0 or more"),
+    ],
+)
+def test_an_attribute_that_makes_no_sense_is_named_instead_of_training_never(
+    name: str, value: Any, what: str
+) -> None:
+    with pytest.raises(SourceError) as caught:
+        training_rules(ruled(**{name: value}))
+    assert str(caught.value) == f"{name} of Ruled must be {what}, not {value!r}."

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import time
 
 import pytest
@@ -95,7 +96,8 @@ def test_projects_with_waiting_events_are_named_once(database: Database) -> None
     database.write(lambda connection: events.settle(connection, elsewhere))
     assert database.read(events.projects_pending) == ["1"]
     job_id = database.write(lambda connection: jobs.add(connection, "1", "A"))
-    database.write(lambda connection: [events.assign(connection, event_id, job_id) for event_id in made])
+    for event_id in made:
+        database.write(functools.partial(events.assign, event_id=event_id, job_id=job_id))
     assert database.read(events.projects_pending) == []
 
 

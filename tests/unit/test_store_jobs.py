@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -329,7 +330,8 @@ def test_only_a_job_that_waits_and_has_never_run_can_be_given_another_time(write
     write(lambda connection: jobs.release(connection, died, ME, "The trainer died."))
     fresh = add(write, "1")
     before = {job_id: get(write, job_id) for job_id in (died, running)}
-    write(lambda connection: [jobs.delay(connection, job_id, 5e9) for job_id in (*before, fresh, "nobody")])
+    for job_id in (*before, fresh, "nobody"):
+        write(functools.partial(jobs.delay, job_id=job_id, not_before=5e9))
     assert get(write, fresh).not_before == 5e9
     assert {job_id: get(write, job_id) for job_id in before} == before
     write(lambda connection: jobs.delay(connection, fresh, 0.0))

@@ -353,7 +353,7 @@ def test_the_number_of_a_removed_version_may_come_again_but_never_beside_another
 def test_the_version_that_predicts_cannot_be_removed(write: Write) -> None:
     version = publish(write)
     activate(write, 1)
-    with pytest.raises(RequestError, match=f"Version {version.name} predicts for project 1; activate another first"):
+    with pytest.raises(RequestError, match=f"Version {version.name} predicts for project 1; activate another"):
         remove(write, 1)
     assert active(write).number == 1
 

@@ -21,8 +21,8 @@ TOKEN = "0123456789abcdef0123456789abcdef01234567"
 def terminal() -> Iterator[None]:
     """Standard output and error as in the trainer, straight to file descriptors 1 and 2, not to pytest."""
     with (
-        open(1, "w", closefd=False) as out,  # noqa: PTH123 - not paths
-        open(2, "w", closefd=False) as err,  # noqa: PTH123
+        open(1, "w", closefd=False) as out,
+        open(2, "w", closefd=False) as err,
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
@@ -95,9 +95,12 @@ def test_only_what_happens_meanwhile_is_in_the_log_and_streams_are_as_before(
 
 
 def test_streams_are_restored_and_the_log_is_complete_when_fit_raises(path: Path) -> None:
-    with pytest.raises(ValueError, match="oh"), terminal(), joblog.captured(path):
+    def fit() -> None:
         print("before the fault")
         raise ValueError("oh")
+
+    with pytest.raises(ValueError, match="oh"), terminal(), joblog.captured(path):
+        fit()
     os.write(1, b"afterwards\n")
     assert path.read_text() == "before the fault\n"
 

@@ -41,6 +41,22 @@ def publish(database: Database, project_id: str = "1", **facts: Any) -> Version:
     return database.write(lambda connection: versions.publish(connection, version, {"a": 1}, author_name=None))
 
 
+def trained(database: Database, tmp_path: Path) -> Path:
+    """A version whose files a job has left; their folder."""
+    job_id = add(database)
+    workdir = tmp_path / "versions" / "1" / job_id
+    workdir.mkdir(parents=True)
+    (workdir / "weights").write_text("w")
+    publish(database, workdir=str(workdir), job_id=job_id)
+
+    def change(connection: Connection) -> None:
+        jobs.claim(connection, ME, 30)
+        jobs.finish(connection, job_id, ME, 1)
+
+    database.write(change)
+    return workdir
+
+
 def activate(database: Database, number: int, project_id: str = "1") -> None:
     database.write(lambda connection: versions.activate(connection, project_id, number))
 
@@ -217,10 +233,7 @@ def test_activating_and_going_back(manager: Manager, database: Database) -> None
 def test_a_deleted_version_is_gone_with_its_values_and_files(
     manager: Manager, database: Database, tmp_path: Path
 ) -> None:
-    workdir = tmp_path / "versions" / "1" / "job"
-    workdir.mkdir(parents=True)
-    (workdir / "weights").write_text("w")
-    publish(database, workdir=str(workdir))
+    workdir = trained(database, tmp_path)
     manager.delete_version("1", "1")
     assert not workdir.exists()
     assert [one["number"] for one in manager.list_versions("1")] == [0]
@@ -228,9 +241,7 @@ def test_a_deleted_version_is_gone_with_its_values_and_files(
 
 
 def test_what_may_not_be_deleted_keeps_its_files(manager: Manager, database: Database, tmp_path: Path) -> None:
-    workdir = tmp_path / "versions" / "1" / "job"
-    workdir.mkdir(parents=True)
-    publish(database, workdir=str(workdir))
+    workdir = trained(database, tmp_path)
     activate(database, 1)
     with pytest.raises(RequestError, match="activate another first"):
         manager.delete_version("1", "1")
@@ -243,13 +254,11 @@ def test_what_may_not_be_deleted_keeps_its_files(manager: Manager, database: Dat
 def test_files_that_a_copy_in_another_project_lives_in_stay_until_the_last_of_both_is_deleted(
     manager: Manager, database: Database, tmp_path: Path
 ) -> None:
-    workdir = tmp_path / "versions" / "1" / "job"
-    workdir.mkdir(parents=True)
-    publish(database, workdir=str(workdir))
+    workdir = trained(database, tmp_path)
     activate(database, 1)
     database.write(lambda connection: versions.duplicate(connection, "1", "2"))
     activate(database, 0)
     manager.delete_version("1", "1")
-    assert workdir.is_dir()
+    assert (workdir / "weights").is_file()
     manager.delete_version("2", "1")
     assert not workdir.exists()
