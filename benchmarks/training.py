@@ -2,11 +2,11 @@
 
     python -m benchmarks.training [--seconds 5] [--tasks 100000]
 
-- Events: an open-loop sender (50, 200, 500 a second; latency counted from when each was due) while fit() keeps every
+- Events: an open-loop sender (50, 200, 500 a second; latency counted from when each was due) while fit() keeps each
   core busy; each event is committed with fsync before its reply. Generation 1, so that they join one waiting job.
 - Predictions of one task and `/health`, one after another, idle and while fit() keeps every core busy.
-- Memory: the peak of the trainer that got its annotated tasks from Label Studio's `GET /api/tasks`, played by a server
-  in this process, 100 a page; beside it the peak with 100 tasks.
+- Memory: the peak of the trainer that got its annotated tasks from Label Studio's `GET /api/tasks`, played by a
+  server in this process, 100 a page; beside it the peak with 100 tasks.
 - The way to a new version: from the end of fit() to the first prediction that names it.
 """
 
