@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import weakref
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -38,6 +39,7 @@ class Remote:
     def __init__(self, url: str, user: str = "", password: str = "") -> None:
         auth = (user, password) if user else None
         self._client = httpx.Client(base_url=url.rstrip("/"), auth=auth, timeout=120)
+        weakref.finalize(self, self._client.close)
 
     def list_jobs(self, project_id: str | None = None) -> list[dict[str, Any]]:  # noqa: D102
         found: list[dict[str, Any]] = self._call("GET", "/jobs", params={"project": project_id or ""})["jobs"]
@@ -109,7 +111,9 @@ def reach(target: str, url: str | None, **given: Any) -> Backend:
         raise UsageError(f"There is no store in {config.model_dir}. Has the backend ever been started?")
     database = Database(config.database)
     database.migrate()
-    return Manager(database, config)
+    manager = Manager(database, config)
+    weakref.finalize(manager, database.close)  # commands do not have to think of it
+    return manager
 
 
 def running_at(config: Settings) -> str | None:
