@@ -17,10 +17,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 _LENGTH = struct.Struct(">I")
 _PR_SET_PDEATHSIG = 1
+# A group, so that what a child starts ends with it and Ctrl-C is not its business. No session where that can be
+# avoided: Linux may share its cores among sessions first, and the trainer would not stand back for predictions.
+_OF_ITS_OWN: dict[str, Any] = {"process_group": 0} if sys.version_info >= (3, 11) else {"start_new_session": True}
 
 
 class Channel:
@@ -141,7 +144,7 @@ async def start(
     on_frame: Callable[[bytes], None],
     on_lost: Callable[[], None],
 ) -> Child:
-    """Start `python -m module FD` in a session of its own, connected by a socket pair."""
+    """Start `python -m module FD` in a process group of its own, connected by a socket pair."""
     ours, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(  # noqa: ASYNC220 - returns at once; asyncio's own cannot pass a socket
@@ -150,7 +153,7 @@ async def start(
             pass_fds=[theirs.fileno()],
             # Without this, files of the folder we happen to be started in could stand in for modules.
             env={**os.environ, "PYTHONSAFEPATH": "1", **environment},
-            start_new_session=True,
+            **_OF_ITS_OWN,
         )
     loop = asyncio.get_running_loop()
     _, connection = await loop.create_unix_connection(lambda: Connection(on_frame, on_lost), sock=ours)

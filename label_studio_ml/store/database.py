@@ -1,7 +1,8 @@
 """The database: SQLite in the model folder, or PostgreSQL by URL.
 
-Any process may read. Writes of a process go through one thread, which puts those that wait together into one
-commit: under many events at once an fsync is shared. A write returns when it is on disk.
+Any process may read, and sees one point in time. Writes of a process go through one thread, which puts those that
+wait together into one commit: under many events at once an fsync is shared. A write returns when it is on disk.
+Processes take turns to write, on PostgreSQL as on SQLite, so that no change has to expect another in its middle.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import logging
 import os
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event, func, select, text
 from sqlalchemy.engine import make_url
 
 from ..errors import StoreError, one_line
@@ -26,10 +28,12 @@ from ..errors import StoreError, one_line
 T = TypeVar("T")
 _Task = tuple[Callable[[Connection], Any], "Future[Any]"]
 
-HEAD = "0001"
+HEAD = "0002"
 """The migration this code was written for."""
 
 _BATCH = 256
+_TURNS = 5021906
+"""The lock of PostgreSQL that writers take; any number that nobody else uses."""
 _MAGIC = b"SQLite format 3\0"
 _log = logging.getLogger(__name__)
 
@@ -43,13 +47,19 @@ class Database:
         Raises:
             StoreError: it cannot be opened.
         """
-        self.url = url
-        self._engine = _engine(url)
-        self._file = _File(url)
+        self.url = _with_driver(url)
+        self._engine = _engine(self.url)
+        # SQLite cannot do otherwise.
+        self._snapshot = {"isolation_level": "REPEATABLE READ"} if self._is_postgresql else {}
+        self._file = _File(self.url)
         self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closed = False
+
+    @property
+    def _is_postgresql(self) -> bool:
+        return self._engine.dialect.name == "postgresql"
 
     def migrate(self) -> None:
         """Bring the schema up to date; the web process does this once, before anything else.
@@ -80,7 +90,7 @@ class Database:
         Raises:
             StoreError: the database cannot be read.
         """
-        with self._errors("read"), self._engine.connect() as connection:
+        with self._errors("read"), self._engine.connect().execution_options(**self._snapshot) as connection:
             return query(connection)
 
     def write(self, change: Callable[[Connection], T]) -> T:
@@ -168,6 +178,8 @@ class Database:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Connection]:
         with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+            if self._is_postgresql:
+                connection.execute(select(func.pg_advisory_xact_lock(_TURNS)))
             yield connection
 
     @contextlib.contextmanager
@@ -248,10 +260,13 @@ def _engine(url: str) -> Engine:
             return sqlalchemy.create_engine(url, pool_pre_ping=True)
     except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError):
         raise StoreError(
-            "The database URL is not understood. Write one like postgresql+psycopg://user:password@host/name."
+            "The database URL is not understood. Write one like postgresql://user:password@host/name."
         ) from None
     except ImportError as error:
-        raise StoreError(f"The database {_shown(url)} needs a package that is not installed: {error}.") from error
+        advice = " Install it with: pip install 'label-studio-ml[postgresql]'" if "psycopg" in str(error) else ""
+        raise StoreError(
+            f"The database {_shown(url)} needs a package that is not installed: {error}.{advice}"
+        ) from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -279,6 +294,11 @@ def _revision(connection: Connection) -> str | None:
     if not sqlalchemy.inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _with_driver(url: str) -> str:
+    """PostgreSQL's own form of an address, with the driver that we install."""
+    return re.sub(r"^postgres(?:ql)?://", "postgresql+psycopg://", url)
 
 
 def _sqlite_path(url: str) -> Path | None:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from .tables import events, record
 
 _PAGE = 200
+
+# Statements that every event needs, built once: building one takes longer than running it.
+_ADD = insert(events).returning(events.c.id, sort_by_parameter_order=True)
+_PENDING = (
+    select(events.c.id, events.c.action)
+    .where(events.c.project_id == bindparam("project"), events.c.processed_at.is_(None), events.c.job_id.is_(None))
+    .order_by(events.c.id)
+)
+_ASSIGN = update(events).where(events.c.id.in_(bindparam("some", expanding=True))).values(job_id=bindparam("job"))
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,21 +35,22 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 def add(connection: Connection, project_id: str, action: str, payload: bytes) -> int:
     """Store an event and return its id."""
-    result = connection.execute(
-        insert(events).values(project_id=project_id, action=action, payload=payload, received_at=time.time())
-    )
-    assert result.inserted_primary_key is not None  # noqa: S101 - both databases return it
-    return int(result.inserted_primary_key[0])
+    return add_all(connection, [(project_id, action, payload)])[0]
 
 
-def pending(connection: Connection, project_id: str) -> list[tuple[int, str]]:
-    """(id, action) of a project's events that no job has taken up yet, oldest first."""
-    query = (
-        select(events.c.id, events.c.action)
-        .where(events.c.project_id == project_id, events.c.processed_at.is_(None), events.c.job_id.is_(None))
-        .order_by(events.c.id)
-    )
-    return [(row[0], row[1]) for row in connection.execute(query)]
+def add_all(connection: Connection, several: Iterable[tuple[str, str, bytes]]) -> list[int]:
+    """Store events, each (project, action, payload), and return their ids, which rise in the given order."""
+    now = time.time()
+    rows = [
+        {"project_id": project_id, "action": action, "payload": payload, "received_at": now}
+        for project_id, action, payload in several
+    ]
+    return list(connection.execute(_ADD, rows).scalars())
+
+
+def pending(connection: Connection, project_id: str) -> dict[int, str]:
+    """Ids and actions of a project's events that no job has taken up yet, oldest first."""
+    return {row[0]: row[1] for row in connection.execute(_PENDING, {"project": project_id})}
 
 
 def projects_pending(connection: Connection) -> list[str]:
@@ -49,14 +59,16 @@ def projects_pending(connection: Connection) -> list[str]:
     return list(connection.execute(query.distinct()).scalars())
 
 
-def assign(connection: Connection, event_id: int, job_id: str) -> None:
-    """Hand an event to a job."""
-    connection.execute(update(events).where(events.c.id == event_id).values(job_id=job_id))
+def assign(connection: Connection, event_ids: Sequence[int], job_id: str) -> None:
+    """Hand events to a job."""
+    for some in _portions(event_ids):
+        connection.execute(_ASSIGN, {"some": some, "job": job_id})
 
 
-def settle(connection: Connection, event_id: int) -> None:
-    """This event needs no training."""
-    connection.execute(update(events).where(events.c.id == event_id).values(processed_at=time.time()))
+def settle(connection: Connection, event_ids: Sequence[int]) -> None:
+    """These events need no training."""
+    for some in _portions(event_ids):
+        connection.execute(update(events).where(events.c.id.in_(some)).values(processed_at=time.time()))
 
 
 def settle_job(connection: Connection, job_id: str) -> None:
@@ -94,3 +106,8 @@ def of_project(connection: Connection, project_id: str, until: int | None = None
         if len(page) < _PAGE:
             return
         last = page[-1]["id"]
+
+
+def _portions(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Databases limit how many parameters a statement may have."""
+    return (ids[start : start + _PAGE] for start in range(0, len(ids), _PAGE))

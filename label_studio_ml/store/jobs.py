@@ -14,13 +14,16 @@ import uuid
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, exists, func, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, tuple_, update
 
 from ..errors import NotFound, RequestError
 from . import events
 from .tables import jobs, record
 
 MAX_ATTEMPTS = 3
+
+_TICK = 1e-6
+"""Seconds between two jobs of a project, at the least: their order is that of `created_at`."""
 
 
 class State(str, enum.Enum):
@@ -70,18 +73,42 @@ def new_id() -> str:
     return f"{int(time.time() * 1000):013d}-{uuid.uuid4().hex[:8]}"
 
 
+# Built once: every event needs them.
+_WAITING = (
+    select(jobs)
+    .where(jobs.c.project_id == bindparam("project"), jobs.c.state == State.QUEUED.value)
+    .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+    .limit(1)
+)
+_DELAY = (
+    update(jobs)
+    .where(
+        jobs.c.id == bindparam("job"),
+        jobs.c.state == State.QUEUED.value,
+        jobs.c.attempts == 0,
+        jobs.c.postponed == 0,
+    )
+    .values(not_before=bindparam("due"))
+)
+
+
 def add(
     connection: Connection, project_id: str, action: str, job_id: str | None = None, *, not_before: float = 0.0
 ) -> str:
-    """Queue a job that may start at `not_before`, and return its id."""
+    """Queue a job that may start at `not_before`, and return its id.
+
+    It counts as created after those of its project that are not over, also when the clock was set back meanwhile.
+    """
     job_id = job_id or new_id()
+    of_project = (jobs.c.project_id == project_id, jobs.c.state.in_([State.QUEUED.value, State.STARTED.value]))
+    latest = connection.execute(select(func.max(jobs.c.created_at)).where(*of_project)).scalar() or 0.0
     connection.execute(
         insert(jobs).values(
             id=job_id,
             project_id=project_id,
             state=State.QUEUED.value,
             action=action,
-            created_at=time.time(),
+            created_at=max(time.time(), latest + _TICK),
             not_before=not_before,
         )
     )
@@ -90,15 +117,15 @@ def add(
 
 def delay(connection: Connection, job_id: str, not_before: float) -> None:
     """A job that waits and has never run may start at another time."""
+    connection.execute(_DELAY, {"job": job_id, "due": not_before})
+
+
+def shift(connection: Connection, seconds: float) -> None:
+    """The clock was set, `seconds` forward: jobs that wait for a time wait for the same moment as before."""
     connection.execute(
         update(jobs)
-        .where(
-            jobs.c.id == job_id,
-            jobs.c.state == State.QUEUED.value,
-            jobs.c.attempts == 0,
-            jobs.c.postponed == 0,
-        )
-        .values(not_before=not_before)
+        .where(jobs.c.state == State.QUEUED.value, jobs.c.not_before > 0)
+        .values(not_before=jobs.c.not_before + seconds)
     )
 
 
@@ -116,10 +143,10 @@ def recent(connection: Connection, project_id: str | None = None, limit: int = 5
     return [_job(row) for row in connection.execute(query).mappings()]
 
 
-def waiting(connection: Connection, project_id: str) -> str | None:
-    """The id of the project's queued job, if there is one; the newest."""
-    query = select(jobs.c.id).where(jobs.c.project_id == project_id, jobs.c.state == State.QUEUED.value)
-    return connection.execute(query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc())).scalar()
+def waiting(connection: Connection, project_id: str) -> Job | None:
+    """The project's queued job, if there is one; the newest."""
+    row = connection.execute(_WAITING, {"project": project_id}).mappings().first()
+    return None if row is None else _job(row)
 
 
 def claim(connection: Connection, owner: str, lease: float, *, now: float | None = None) -> Job | None:
@@ -322,9 +349,13 @@ def started(connection: Connection) -> list[Job]:
     return [record(row, Job) for row in connection.execute(query).mappings()]
 
 
-def lease_is_over(job: Job) -> bool:
-    """Whether nobody has renewed the job's lease in time."""
-    return (job.lease_until or 0.0) < time.time()
+def lease_is_over(job: Job, lease: float) -> bool:
+    """Whether nobody has renewed the job's lease of so many seconds in time.
+
+    One that ends much later than a lease takes was given before the clock was set back.
+    """
+    now = time.time()
+    return not now <= (job.lease_until or 0.0) <= now + 10 * lease
 
 
 def _existing(connection: Connection, job_id: str) -> Job:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from .tables import counted_annotations, events, jobs, projects, record
 
+_GET = select(projects).where(projects.c.id == bindparam("project"))  # built once: every event needs it
 INITIAL_VERSION = "0.0.1"
 
 
@@ -26,7 +27,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
 def get(connection: Connection, project_id: str) -> Project | None:
     """The project, if it was ever heard of."""
-    row = connection.execute(select(projects).where(projects.c.id == project_id)).mappings().first()
+    row = connection.execute(_GET, {"project": project_id}).mappings().first()
     return None if row is None else record(row, Project)
 
 

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import (
     Boolean,
     Column,
+    Executable,
     Float,
     ForeignKey,
     ForeignKeyConstraint,
@@ -19,7 +20,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
 
@@ -31,6 +34,12 @@ metadata = MetaData(
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     }
 )
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """An index of those rows alone."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
 
 projects = Table(
     "projects",
@@ -100,6 +109,9 @@ jobs = Table(
     Column("error", Text),
     Column("error_detail", Text),
     Index(None, "state", "created_at"),
+    Index("ix_jobs_waiting", "project_id", "state", "created_at", "id"),
+    # One at a time for each project, whatever a server believes.
+    Index("uq_jobs_running", "project_id", unique=True, **_where("state = 'started'")),
 )
 
 # Which annotations a project has, as far as its events tell: what "every N new annotations" is counted by.
@@ -111,6 +123,7 @@ counted_annotations = Table(
     Column("task_id", Text, nullable=False, default=""),
     Column("skipped", Boolean, nullable=False),
     Column("trained", Boolean, nullable=False, default=False),
+    Index("ix_counted_annotations_fresh", "project_id", "skipped", "trained"),
 )
 
 events = Table(
@@ -126,7 +139,24 @@ events = Table(
     Index(None, "processed_at", "id"),
     Index(None, "project_id", "id"),
     Index(None, "job_id"),
+    # Those that no job has taken up yet: few, however many there are.
+    Index("ix_events_pending", "project_id", "id", **_where("processed_at IS NULL AND job_id IS NULL")),
 )
+
+
+def upsert(
+    table: Table, key: Mapping[str, Any], *, first: Mapping[str, Any], always: Mapping[str, Any]
+) -> dict[str, Executable]:
+    """Statements, by the name of their dialect, that set the columns `always` of the row with this key.
+
+    A new row gets the columns `first` as well.
+    """
+    row = {**key, **first, **always}
+    in_sqlite, in_postgresql = sqlite.insert(table).values(row), postgresql.insert(table).values(row)
+    return {
+        "sqlite": in_sqlite.on_conflict_do_update(index_elements=[*key], set_=always),
+        "postgresql": in_postgresql.on_conflict_do_update(index_elements=[*key], set_=always),
+    }
 
 
 def record(row: Mapping[Any, Any], kind: type[T]) -> T:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, select
 
-from .tables import values
+from .tables import upsert, values
+
+_PUT = upsert(
+    values,
+    {"project_id": bindparam("project"), "number": bindparam("version"), "key": bindparam("name")},
+    first={},
+    always={"value": bindparam("json")},
+)
 
 
 def get(connection: Connection, project_id: str, number: int, key: str) -> tuple[bool, Any]:
@@ -31,11 +38,5 @@ def items(connection: Connection, project_id: str, number: int) -> dict[str, Any
 def put(connection: Connection, project_id: str, number: int, changes: dict[str, Any]) -> None:
     """Set some values of a version. They must be JSON."""
     for key, value in changes.items():
-        connection.execute(
-            delete(values).where(values.c.project_id == project_id, values.c.number == number, values.c.key == key)
-        )
-        connection.execute(
-            insert(values).values(
-                project_id=project_id, number=number, key=key, value=msgspec.json.encode(value).decode()
-            )
-        )
+        row = {"project": project_id, "version": number, "name": key, "json": msgspec.json.encode(value).decode()}
+        connection.execute(_PUT[connection.dialect.name], row)

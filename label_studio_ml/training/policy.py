@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -37,32 +38,51 @@ def rules(settings: Settings, description: Description) -> Rules:
     return Rules(**{name: value for name, value in said.items() if value not in (None, "")})
 
 
-def take_up(connection: Connection, project_id: str, description: Description, rules: Rules) -> str | None:
+def take_up(
+    connection: Connection,
+    project_id: str,
+    description: Description,
+    rules: Rules,
+    arrived: Mapping[int, str] | None = None,
+) -> dict[int, str]:
     """Turn a project's waiting events into work, or let them wait for more.
 
     A generation-1 fit() learns from the whole annotated set, so one waiting job serves all events until it starts.
     A generation-2 fit() gets every event, in order, each in a job of its own.
 
+    Args:
+        connection: in a transaction.
+        project_id: the project.
+        description: the author's class.
+        rules: when it trains.
+        arrived: ids and actions of the events that have just come; without, all that wait are looked at anew.
+
     Returns:
-        The id of the job that the newest event belongs to; None when it trains nothing yet.
+        For each event that was taken up its job; those that wait for more, or need no training, are left out.
     """
-    waiting: list[tuple[int, str]] = []
-    for event_id, action in events.pending(connection, project_id):
-        if project_id and description.learns and _counts(action, description, rules):
-            waiting.append((event_id, action))
-        else:
-            events.settle(connection, event_id)
-    pressed = any(action == protocol.START_TRAINING for _, action in waiting)
-    if not waiting or not (pressed or _is_time(connection, project_id, rules)):
-        return None
+
+    def useful(found: Mapping[int, str]) -> dict[int, str]:
+        kept = {
+            event_id: action
+            for event_id, action in found.items()
+            if project_id and description.learns and _counts(action, description, rules)
+        }
+        events.settle(connection, [event_id for event_id in found if event_id not in kept])
+        return kept
+
+    news = useful(events.pending(connection, project_id) if arrived is None else arrived)
+    pressed = protocol.START_TRAINING in news.values()
+    if not news or not (pressed or _is_time(connection, project_id, rules)):
+        return {}
+    waiting = news if arrived is None else useful(events.pending(connection, project_id))
     counts.mark_trained(connection, project_id)
     if description.generation == 1:
-        return _join(connection, project_id, waiting, 0.0 if pressed else rules.debounce)
-    job_id = None
-    for event_id, action in waiting:
-        job_id = jobs.add(connection, project_id, action)
-        events.assign(connection, event_id, job_id)
-    return job_id
+        job_id = _join(connection, project_id, waiting, 0.0 if pressed else rules.debounce)
+        return dict.fromkeys(waiting, job_id)
+    taken = {event_id: jobs.add(connection, project_id, action) for event_id, action in waiting.items()}
+    for event_id, job_id in taken.items():
+        events.assign(connection, [event_id], job_id)
+    return taken
 
 
 def _counts(action: str, description: Description, rules: Rules) -> bool:
@@ -78,15 +98,14 @@ def _is_time(connection: Connection, project_id: str, rules: Rules) -> bool:
     return total >= rules.min_annotations and (rules.every <= 1 or fresh >= rules.every)
 
 
-def _join(connection: Connection, project_id: str, waiting: list[tuple[int, str]], debounce: float) -> str:
+def _join(connection: Connection, project_id: str, waiting: dict[int, str], debounce: float) -> str:
     now = time.time()
-    job_id = jobs.waiting(connection, project_id)
-    if job_id is None:
-        job_id = jobs.add(connection, project_id, waiting[0][1], not_before=now + debounce)
+    job = jobs.waiting(connection, project_id)
+    if job is None:
+        first = next(iter(waiting.values()))
+        job_id = jobs.add(connection, project_id, first, not_before=now + debounce)
     else:
-        job = jobs.get(connection, job_id)
-        latest = (job.created_at if job else now) + _LONGEST_DEBOUNCE * debounce
-        jobs.delay(connection, job_id, min(now + debounce, latest))
-    for event_id, _ in waiting:
-        events.assign(connection, event_id, job_id)
+        job_id = job.id
+        jobs.delay(connection, job_id, min(now + debounce, job.created_at + _LONGEST_DEBOUNCE * debounce))
+    events.assign(connection, list(waiting), job_id)
     return job_id

@@ -28,6 +28,10 @@ from .process import Trains
 LEASE = 30.0
 _POLL = 1.0
 _TIDY = 3600.0
+_NUDGED = 0.05
+"""Seconds between two looks at the store, at the least: events may come faster than that is worth."""
+_CLOCK = 5.0
+"""Seconds by which the clock must differ to have been set."""
 _owners_here: set[str] = set()
 _log = logging.getLogger(__name__)
 
@@ -59,6 +63,8 @@ class Scheduler:
         self._owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex}"
         _owners_here.add(self._owner)
         self._running: dict[str, Trains] = {}
+        self._known: Description | None = None
+        self._ahead = time.time() - time.monotonic()
         self._claiming = asyncio.Lock()
         self._work = [asyncio.Event() for _ in trainers]
 
@@ -88,6 +94,7 @@ class Scheduler:
         while True:
             work.clear()
             if not await self._retrying(functools.partial(self.step, trainer)):
+                await asyncio.sleep(_NUDGED)
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(work.wait(), _POLL)
 
@@ -98,14 +105,25 @@ class Scheduler:
             return False
         trainer = trainer or self._trainers[0]
         async with self._claiming:  # a job is not to be seen as claimed and not known to run: it would be recovered
+            await self._follow_clock()
             await self._recover()
-            await self._take_up(description)
+            if description != self._known:
+                await self._take_up(description)
+                self._known = description
             job = await self._claim()
             if job is None:
                 return False
             self._running[job.id] = trainer
         await self._run(trainer, job)
         return True
+
+    async def _follow_clock(self) -> None:
+        """When somebody sets the clock, what was to start in two seconds must not start in an hour."""
+        ahead = time.time() - time.monotonic()
+        if abs(step := ahead - self._ahead) > _CLOCK:
+            await self._database.write_async(lambda connection: jobs.shift(connection, step))
+            self._ahead = ahead
+            _log.warning("The clock was set by %+.0f s; trainings that wait follow it", step)
 
     async def _claim(self) -> Job | None:
         due = await self._database.read_async(jobs.next_due)
@@ -217,7 +235,7 @@ class Scheduler:
         for job in await self._database.read_async(jobs.started):
             owner = job.lease_owner or ""
             mine = owner == self._owner
-            left = job.id not in self._running if mine else jobs.lease_is_over(job) or _is_dead(owner)
+            left = job.id not in self._running if mine else jobs.lease_is_over(job, LEASE) or _is_dead(owner)
             if left:
                 release = functools.partial(
                     jobs.release, job_id=job.id, owner=owner, error="The server stopped while fit() ran."

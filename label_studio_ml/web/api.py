@@ -19,8 +19,8 @@ from ..backend.answers import Problem
 from ..errors import LoadError, ModelError, RequestError, StoreError, WorkerDied
 from ..protocol import events as protocol
 from ..protocol import requests, responses
-from ..store import counts, events, jobs, projects, versions
-from ..training import policy
+from ..store import jobs, projects, versions
+from ..training.intake import Arrival
 from . import body, page
 from .openapi import Operation, document
 
@@ -230,8 +230,15 @@ class Api:
         """`POST /webhook`: the event is on disk before the reply."""
         raw = await self._body(request)
         message = requests.decode_whole(raw, requests.WebhookRequest)
-        touched = protocol.touched(message.action, msgspec.json.decode(raw))
-        job_id = await self._store(message.project_key, message.action, raw, message.config, touched)
+        job_id = await self._store(
+            Arrival(
+                project_id=message.project_key,
+                action=message.action,
+                payload=raw,
+                label_config=message.config,
+                touched=protocol.touched(message.action, msgspec.json.decode(raw)),
+            )
+        )
         await self._server.settle_in_process()
         reply: dict[str, Any] = {"status": "ok"}
         if job_id is not None:
@@ -247,7 +254,9 @@ class Api:
         project = message.project
         key = requests.project_key(project.id if isinstance(project, requests.WebhookProject) else project)
         known = self._server.runner.status.description is not None
-        job_id = await self._store(key, protocol.START_TRAINING, raw, message.label_config, [])
+        job_id = await self._store(
+            Arrival(project_id=key, action=protocol.START_TRAINING, payload=raw, label_config=message.label_config)
+        )
         await self._server.settle_in_process()
         if job_id is None and not known:
             job_id = await self._job_to_come(key)
@@ -268,28 +277,10 @@ class Api:
             await asyncio.sleep(0.1)
         return None
 
-    async def _store(
-        self,
-        project_id: str,
-        action: str,
-        raw: bytes,
-        label_config: str | None,
-        touched: list[protocol.Touched],
-    ) -> str | None:
+    async def _store(self, arrival: Arrival) -> str | None:
         server = self._server
-        description = server.runner.status.description
-
-        def change(connection: Any) -> str | None:
-            if project_id:
-                projects.save(connection, project_id, label_config=label_config)
-            events.add(connection, project_id, action, raw)
-            counts.follow(connection, project_id, touched)
-            if description is None:
-                return None  # the scheduler takes it up once the class is known
-            return policy.take_up(connection, project_id, description, server.scheduler.rules(description))
-
         try:
-            job_id = await server.database.write_async(change)
+            job_id = await server.intake.add(arrival)
         except StoreError as error:
             self._store_problem = str(error)
             raise

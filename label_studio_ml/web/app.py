@@ -24,6 +24,7 @@ from ..settings import Settings
 from ..store import jobs
 from ..store.database import Database
 from ..training import gate
+from ..training.intake import Intake
 from ..training.process import Trainer, Trains
 from ..training.scheduler import Scheduler
 from . import errors
@@ -77,6 +78,7 @@ class Server:
         self.scheduler = Scheduler(
             self.database, trainers, self.settings, self._description, self.serving.nudge, self._job_ended
         )
+        self.intake = Intake(self.database, self._description, self.scheduler.rules)
         self._trainers = trainers
         self.metrics.watch(lambda: self.dispatcher.queued_tasks, lambda: float(self.runner.status.state == "ready"))
         await self.runner.start()

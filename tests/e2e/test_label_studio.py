@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import statistics
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +19,12 @@ import label_studio_ml
 from scripts.label_studio import CallError, Json, LabelStudio
 from scripts.processes import wait_until
 from tests.processes import COMMAND, ServerProcess, StartServer, clean_environment
+from tests.stores import Store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 
 KEYWORDS = Path(__file__).parent / "backends" / "keywords.py"
+SLOW_LEARNER = Path(__file__).parent / "backends" / "slow_learner.py"
 TEXT_CLASSIFIER = (
     Path(label_studio_ml.__file__).parent / "examples" / "simple_text_classifier" / "text_classifier.py"
 )
@@ -274,3 +278,33 @@ def test_the_text_classifier_learns_from_the_annotations_that_label_studio_alrea
     predictions = {one["task"]: one for one in label_studio.predictions(project)}
     assert {one["model_version"] for one in predictions.values()} == {trained}
     assert [value_of(predictions[task], "sentiment") for task in new] == ["Positive", "Negative"]
+
+
+def test_nobody_waits_while_fit_takes_twenty_seconds_and_no_annotation_is_lost(
+    label_studio: LabelStudio, start_server: StartServer
+) -> None:
+    server = start_server(SLOW_LEARNER, "--train-debounce", "1s")
+    connection = connect(label_studio, server, [f"review {number}" for number in range(50)])
+    store = Store(server.model_dir)
+
+    def running() -> list[str]:
+        return [job["id"] for job in store.read().jobs if job["state"] == "started"]
+
+    label_studio.start_training(connection.backend["id"])
+    (first,) = wait_until(running, 60, "fit() to begin")
+    taken = []
+    for task in connection.tasks:
+        started = time.perf_counter()
+        label_studio.annotate(task, [choice("Positive")])
+        taken.append(time.perf_counter() - started)
+    median, slowest = statistics.median(taken), max(taken)
+    print(f"50 submits while fit() ran: median {median:.3f} s, slowest {slowest:.3f} s")
+
+    assert running() == [first], "fit() still runs, or this has shown nothing"
+    created = [event for event in store.read().events if event["action"] == "ANNOTATION_CREATED"]
+    assert len(created) == 50
+    wait_until(lambda: store.read().quiet, 120, "the training with all of them")
+    answer = label_studio.interact(connection.backend["id"], connection.tasks[0], choice("Positive"))
+    assert value_of(answer["data"], "seen") == "50"
+    assert connection.newer_version() == label_studio.backend(connection.backend["id"])["model_version"]
+    assert [job["state"] for job in store.read().jobs] == ["finished", "finished"]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from label_studio_ml.store.database import Database
+from tests.postgresql import emptied, server
 
 settings.register_profile("unit", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unit")
@@ -31,9 +32,32 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL database with the current schema; `emptied` makes it good for another test."""
+    with server(tmp_path_factory.mktemp("postgresql") / "server") as url:
+        opened = Database(f"{url}/postgres")
+        opened.migrate()
+        opened.close()
+        yield opened.url
+
+
+ON_BOTH = ("counts", "events", "jobs", "projects", "values", "versions")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What the store promises it promises on each database."""
+    name = metafunc.module.__name__.rpartition(".")[2].removeprefix("test_store_")
+    if "database" in metafunc.fixturenames and (name in ON_BOTH or name == "test_training_policy"):
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
-    """A store of the test's own, with the current schema."""
-    opened = Database(f"sqlite:///{shutil.copy(migrated, tmp_path / 'store.db')}")
+def database(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> Iterator[Database]:
+    """A store of the test's own, with the current schema: SQLite unless the test is for both databases."""
+    if getattr(request, "param", "sqlite") == "postgresql":
+        opened = emptied(request.getfixturevalue("postgresql"))
+    else:
+        opened = Database(f"sqlite:///{shutil.copy(migrated, tmp_path / 'store.db')}")
     yield opened
     opened.close()

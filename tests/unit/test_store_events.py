@@ -16,7 +16,7 @@ def _projects(database: Database) -> None:
 
 
 def pending(database: Database, project_id: str = "1") -> list[tuple[int, str]]:
-    return database.read(lambda connection: events.pending(connection, project_id))
+    return list(database.read(lambda connection: events.pending(connection, project_id)).items())
 
 
 def settled(database: Database) -> list[int]:
@@ -70,8 +70,8 @@ def test_events_wait_until_a_job_takes_them_up_or_they_are_settled(database: Dat
 
     def change(connection: Connection) -> str:
         job_id = jobs.add(connection, "1", "A")
-        events.assign(connection, first, job_id)
-        events.settle(connection, second)
+        events.assign(connection, [first], job_id)
+        events.settle(connection, [second])
         return job_id
 
     job_id = database.write(change)
@@ -93,11 +93,11 @@ def test_projects_with_waiting_events_are_named_once(database: Database) -> None
     made = fill(database, 3)
     (elsewhere,) = fill(database, 1, "2")
     assert sorted(database.read(events.projects_pending)) == ["1", "2"]
-    database.write(lambda connection: events.settle(connection, elsewhere))
+    database.write(lambda connection: events.settle(connection, [elsewhere]))
     assert database.read(events.projects_pending) == ["1"]
     job_id = database.write(lambda connection: jobs.add(connection, "1", "A"))
     for event_id in made:
-        database.write(functools.partial(events.assign, event_id=event_id, job_id=job_id))
+        database.write(functools.partial(events.assign, event_ids=[event_id], job_id=job_id))
     assert database.read(events.projects_pending) == []
 
 
@@ -107,7 +107,7 @@ def test_events_of_a_job_that_is_over_can_be_handed_to_another_and_wait_again(da
     def change(connection: Connection) -> tuple[str, str]:
         old, new = jobs.add(connection, "1", "A"), jobs.add(connection, "1", "A")
         for event_id in (first, second):
-            events.assign(connection, event_id, old)
+            events.assign(connection, [event_id], old)
         events.settle_job(connection, old)
         events.reassign(connection, old, new)
         return old, new
@@ -141,8 +141,8 @@ def test_a_job_that_is_over_settles_its_own_events_alone(database: Database) -> 
     def change(connection: Connection) -> None:
         one, other = jobs.add(connection, "1", "A"), jobs.add(connection, "1", "A")
         for event_id in made[:2]:
-            events.assign(connection, event_id, one)
-        events.assign(connection, made[2], other)
+            events.assign(connection, [event_id], one)
+        events.assign(connection, [made[2]], other)
         events.settle_job(connection, one)
 
     database.write(change)

@@ -62,7 +62,7 @@ def ended(write: Write, state: State, job_id: str | None = None) -> str:
 def event_of(write: Write, job_id: str) -> int:
     def change(connection: Connection) -> int:
         event_id = events.add(connection, "1", "ANNOTATION_CREATED", b"{}")
-        events.assign(connection, event_id, job_id)
+        events.assign(connection, [event_id], job_id)
         return event_id
 
     found: int = write(change)
@@ -236,16 +236,16 @@ def test_a_lease_runs_out_unless_it_is_renewed(write: Write) -> None:
     claim(write, ME, -1)
     claim(write, OTHER, -1)
     assert {job.id for job in write(jobs.started)} == {mine, others}
-    assert jobs.lease_is_over(get(write, mine))
+    assert jobs.lease_is_over(get(write, mine), 30)
     write(lambda connection: jobs.renew(connection, ME, 30))
-    assert not jobs.lease_is_over(get(write, mine))
-    assert jobs.lease_is_over(get(write, others))
+    assert not jobs.lease_is_over(get(write, mine), 30)
+    assert jobs.lease_is_over(get(write, others), 30)
 
 
 def test_the_newest_waiting_job_of_a_project_is_known(write: Write) -> None:
     def waiting(project_id: str) -> str | None:
-        found: str | None = write(lambda connection: jobs.waiting(connection, project_id))
-        return found
+        found: Job | None = write(lambda connection: jobs.waiting(connection, project_id))
+        return found.id if found else None
 
     assert waiting("1") is None
     first, second = add(write, "1"), add(write, "1")
@@ -459,3 +459,33 @@ def test_a_job_that_does_not_exist_can_be_neither_cancelled_nor_tried_again(writ
     for ask in (jobs.cancel, jobs.retry):
         with pytest.raises(NotFound, match=r"There is no job nobody\."):
             write(lambda connection, ask=ask: ask(connection, "nobody"))  # type: ignore[misc]
+
+
+# --- the clock ---------------------------------------------------------------------------------------------
+
+
+def test_jobs_keep_their_order_when_the_clock_is_set_back(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = add(write)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - 3600)
+    later = [add(write) for _ in range(3)]
+    started = []
+    while (job := claim(write)) is not None:
+        started.append(job.id)
+        write(functools.partial(jobs.finish, job_id=job.id, owner=ME, version=None))
+    assert started == [first, *later]
+
+
+def test_jobs_that_wait_follow_a_clock_that_was_set(write: Write) -> None:
+    due = time.time() + 10
+    job_id: str = write(lambda connection: jobs.add(connection, "1", "A", not_before=due))
+    at_once = add(write, "2")
+    write(lambda connection: jobs.shift(connection, -3600.0))
+    assert get(write, job_id).not_before == pytest.approx(due - 3600)
+    assert get(write, at_once).not_before == 0
+
+
+def test_a_lease_from_before_the_clock_was_set_back_is_over(write: Write) -> None:
+    job_id = add(write)
+    claim(write, later=7200)
+    assert jobs.lease_is_over(get(write, job_id), 30)

@@ -56,7 +56,7 @@ def test_removing_a_project_forgets_everything_of_it_and_nothing_else(database: 
         for name in ("1", "2"):
             projects.save(connection, name, access_token="secret")
             job_id = jobs.add(connection, name, "A")
-            events.assign(connection, events.add(connection, name, "A", b"{}"), job_id)
+            events.assign(connection, [events.add(connection, name, "A", b"{}")], job_id)
             events.add(connection, name, "A", b"{}")
             versions.publish(connection, Version(project_id=name, number=0, name=""), {"k": 1}, author_name=None)
             values.put(connection, name, 0, {"k": 0})

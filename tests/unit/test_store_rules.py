@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as some
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import Connection, text
 
 from label_studio_ml.backend.answers import Description
@@ -19,6 +26,7 @@ from label_studio_ml.store.jobs import State
 from label_studio_ml.store.versions import Version
 from label_studio_ml.training import policy
 from label_studio_ml.training.policy import Rules
+from tests.postgresql import emptied
 
 PROJECTS, OWNERS = ["1", "2"], ["server a", "server b"]
 ENDS = {State.FINISHED, State.FAILED, State.CANCELLED}
@@ -31,10 +39,9 @@ def describe(generation: int) -> Description:
 class Store(RuleBasedStateMachine):
     """Two servers over one store. Project `1` has a generation-1 model, project `2` one of generation 2."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database) -> None:
         super().__init__()
-        self._folder = tempfile.TemporaryDirectory()
-        self.database = Database(f"sqlite:///{Path(self._folder.name) / 'store.db'}")
+        self.database = database
         self.running: dict[str, str] = {}  # job -> its owner
         self.ended: dict[str, State] = {}
         self.unwanted: set[str] = set()  # asked to end while they ran
@@ -43,11 +50,9 @@ class Store(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.database.close()
-        self._folder.cleanup()
 
     @initialize()
-    def migrate(self) -> None:
-        self.database.migrate()
+    def two_projects_are_known(self) -> None:
         self.database.write(lambda connection: [projects.save(connection, name) for name in PROJECTS])
         self.values = {(name, 0): {} for name in PROJECTS}
 
@@ -184,5 +189,20 @@ class Store(RuleBasedStateMachine):
             assert (processed_at is not None) == (job_id is None or job_id in self.ended)
 
 
-TestStore = Store.TestCase
-TestStore.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+SETTINGS = settings(max_examples=15, stateful_step_count=25, deadline=None)
+
+
+def test_the_rules_hold_on_sqlite(migrated: Path, tmp_path: Path) -> None:
+    class OnSqlite(Store):
+        def __init__(self) -> None:
+            super().__init__(Database(f"sqlite:///{shutil.copy(migrated, tmp_path / 'store.db')}"))
+
+    run_state_machine_as_test(OnSqlite, settings=SETTINGS)
+
+
+def test_the_rules_hold_on_postgresql(postgresql: str) -> None:
+    class OnPostgresql(Store):
+        def __init__(self) -> None:
+            super().__init__(emptied(postgresql))
+
+    run_state_machine_as_test(OnPostgresql, settings=SETTINGS)

@@ -17,6 +17,7 @@ from label_studio_ml.store import counts, events, jobs, projects, tables
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.jobs import Job
 from label_studio_ml.training import policy
+from label_studio_ml.training.intake import Arrival, store
 from label_studio_ml.training.policy import Rules
 
 CREATED, UPDATED, DELETED = "ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED"
@@ -44,12 +45,13 @@ def happen(
 ) -> str | None:
     """An event comes in, as a webhook brings it; the job it ended up in."""
 
-    def change(connection: Connection) -> str | None:
-        events.add(connection, project_id, action, json.dumps(data).encode())
-        counts.follow(connection, project_id, protocol.touched(action, data))
-        return policy.take_up(connection, project_id, description, rules)
-
-    return database.write(change)
+    arrival = Arrival(
+        project_id=project_id,
+        action=action,
+        payload=json.dumps(data).encode(),
+        touched=protocol.touched(action, data),
+    )
+    return database.write(lambda connection: store(connection, [arrival], description, lambda _: rules))[0]
 
 
 def annotated(
@@ -73,7 +75,7 @@ def brought(database: Database, job_id: str | None) -> list[int]:
 
 
 def pending(database: Database, project_id: str = "1") -> list[int]:
-    return [row[0] for row in database.read(lambda connection: events.pending(connection, project_id))]
+    return list(database.read(lambda connection: events.pending(connection, project_id)))
 
 
 def get(database: Database, job_id: str | None) -> Job:
@@ -155,15 +157,16 @@ def test_the_button_and_the_other_spelling_train(database: Database, generation:
 def test_events_that_came_before_the_class_was_known_are_all_taken_up_in_order(
     database: Database, generation: int
 ) -> None:
-    def change(connection: Connection) -> str | None:
+    def change(connection: Connection) -> dict[int, str]:
         for action in (CREATED, "PROJECT_UPDATED", CREATED):
             events.add(connection, "1", action, b"{}")
         return policy.take_up(connection, "1", describe(generation), AT_ONCE)
 
-    newest = database.write(change)
-    assert brought(database, newest) == ([1, 3] if generation == 1 else [3])
+    taken = database.write(change)
+    assert sorted(taken) == [1, 3]
+    assert brought(database, taken[3]) == ([1, 3] if generation == 1 else [3])
     assert pending(database) == []
-    assert database.write(lambda connection: policy.take_up(connection, "1", describe(generation), AT_ONCE)) is None
+    assert database.write(lambda connection: policy.take_up(connection, "1", describe(generation), AT_ONCE)) == {}
 
 
 # --- whose word counts -------------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ async def test_nothing_happens_while_the_class_is_not_known_and_nothing_is_lost(
     description, scene.description = scene.description, None
     event_id = scene.event()
     assert await scene.scheduler.step() is False
-    assert database.read(lambda connection: events.pending(connection, "1")) == [(event_id, "ANNOTATION_CREATED")]
+    assert database.read(lambda connection: events.pending(connection, "1")) == {event_id: "ANNOTATION_CREATED"}
     scene.description = description
     assert await scene.scheduler.step() is True
 
@@ -501,3 +501,22 @@ async def test_a_folder_that_is_gone_already_does_not_matter(database: Database,
     shutil.rmtree(first)
     await scene.scheduler._prune_versions()
     assert second.is_dir()
+
+
+# --- the clock ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [-3600.0, 3600.0])
+async def test_a_training_that_waits_is_neither_lost_nor_hurried_when_the_clock_is_set(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    scene = Scene(database, tmp_path, Trainer())
+    due = time.time() + 100
+    job_id = database.write(lambda connection: jobs.add(connection, "1", "A", not_before=due))
+    assert await scene.scheduler.step() is False
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + step)
+    assert await scene.scheduler.step() is False
+    assert scene.job(job_id).not_before == pytest.approx(due + step, abs=1)
+    assert await scene.scheduler.step() is False
+    assert scene.job(job_id).not_before == pytest.approx(due + step, abs=1)

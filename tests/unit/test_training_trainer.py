@@ -43,7 +43,7 @@ class Setup:
             job_id = jobs.add(connection, project, happened[-1][0] if happened else "START_TRAINING")
             for action, data in happened:
                 event_id = events.add(connection, project, action, json.dumps(data).encode())
-                events.assign(connection, event_id, job_id)
+                events.assign(connection, [event_id], job_id)
             return job_id
 
         return self.database.write(change)
