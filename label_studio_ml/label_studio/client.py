@@ -16,6 +16,7 @@ from ..errors import LabelStudioError, one_line
 
 PAGE_SIZE = 100
 _ATTEMPTS = 4
+_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _log = logging.getLogger(__name__)
 _ANNOTATED = {
     "ordering": ["tasks:id"],
@@ -40,20 +41,26 @@ def connect(hostname: str, token: str) -> LabelStudio:
         LabelStudioError: the token has expired or is malformed.
     """
     try:
-        return LabelStudio(base_url=hostname.rstrip("/"), api_key=token, timeout=60)
+        http = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
+        return LabelStudio(base_url=hostname.rstrip("/"), api_key=token, httpx_client=http)
     except ApiError as error:
         raise LabelStudioError(f"Label Studio's token cannot be used: {_body(error)}") from error
 
 
-def annotated_tasks(client: LabelStudio, project_id: str) -> Iterator[dict[str, Any]]:
+def annotated_tasks(client: LabelStudio, project_id: str, *, attempts: int = _ATTEMPTS) -> Iterator[dict[str, Any]]:
     """The annotated tasks of a project in JSON export form, page by page, by rising id.
+
+    Args:
+        client: of `connect`.
+        project_id: the project.
+        attempts: times a page is asked for, with growing pauses in between.
 
     Raises:
         LabelStudioError: Label Studio did not answer, or refused; the message says what to do.
     """
     page, seen = 1, 0
     while True:
-        answer = _page(client, project_id, page)
+        answer = _page(client, project_id, page, attempts)
         tasks = answer.get("tasks", [])
         yield from tasks
         seen += len(tasks)
@@ -62,7 +69,7 @@ def annotated_tasks(client: LabelStudio, project_id: str) -> Iterator[dict[str, 
         page += 1
 
 
-def _page(client: LabelStudio, project_id: str, page: int) -> dict[str, Any]:
+def _page(client: LabelStudio, project_id: str, page: int, attempts: int) -> dict[str, Any]:
     http = client._client_wrapper.httpx_client  # noqa: SLF001 - the typed call drops fields of tasks
     params = {
         "project": project_id,
@@ -72,11 +79,11 @@ def _page(client: LabelStudio, project_id: str, page: int) -> dict[str, Any]:
         "query": json.dumps(_ANNOTATED),
     }
     problem = ""
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(attempts):
         if attempt:
             time.sleep(2**attempt / 2)
         try:
-            response = http.request("api/tasks", method="GET", params=params)
+            response = http.request("api/tasks", method="GET", params=params, request_options={"max_retries": 0})
         except (httpx.HTTPError, ApiError) as error:
             problem = one_line(error)
             continue

@@ -89,7 +89,9 @@ def collect(
         from ..label_studio import client
 
         try:
-            found = client.annotated_tasks(client.connect(hostname, token), project.id)
+            # Where it has never answered, the address is most likely wrong, and events will have to do.
+            patience = {} if project.reached_at is not None else {"attempts": 2}
+            found = client.annotated_tasks(client.connect(hostname, token), project.id, **patience)
             tasks = AnnotatedTasks(path, found)
         except LabelStudioError as error:
             if project.reached_at is not None:

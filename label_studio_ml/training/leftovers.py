@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import Connection
 
@@ -36,3 +37,13 @@ def sweep(database: Database, model_dir: Path) -> None:
             path.unlink(missing_ok=True)
         else:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_project(model_dir: Path, project_id: str) -> None:
+    """Delete the files of every version of a project that was deleted."""
+    shutil.rmtree(project_folder(model_dir, project_id), ignore_errors=True)
+
+
+def project_folder(model_dir: Path, project_id: str) -> Path:
+    """Where the versions of a project keep their files; whatever its id is, inside the model folder."""
+    return model_dir / "versions" / (quote(project_id, safe="").replace(".", "%2E") or "%")

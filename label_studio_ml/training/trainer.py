@@ -12,7 +12,6 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from urllib.parse import quote
 
 import msgspec
 from sqlalchemy import Connection
@@ -28,7 +27,7 @@ from ..store.events import Event
 from ..store.jobs import Job
 from ..store.projects import Project
 from ..store.versions import Version
-from . import gate, joblog, messages
+from . import gate, joblog, leftovers, messages
 from .annotations import AnnotatedTasks, collect
 
 _log = logging.getLogger("label_studio_ml.training.trainer")
@@ -82,7 +81,7 @@ class _Training:
     def run(self) -> int | None:
         """The number of the version that came out, None when nothing changed."""
         job, project, parent, brought = self._read()
-        workdir = self._settings.model_dir / "versions" / quote(project.id, safe="") / job.id
+        workdir = leftovers.project_folder(self._settings.model_dir, project.id) / job.id
         scratch = self._settings.model_dir / "jobs" / job.id
         shutil.rmtree(workdir, ignore_errors=True)  # an earlier attempt's
         try:

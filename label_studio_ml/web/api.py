@@ -20,6 +20,7 @@ from ..errors import LoadError, ModelError, RequestError, StoreError, WorkerDied
 from ..protocol import events as protocol
 from ..protocol import requests, responses
 from ..store import jobs, projects, versions
+from ..training import leftovers
 from ..training.intake import Arrival
 from . import body, page
 from .openapi import Operation, document
@@ -341,6 +342,7 @@ class Api:
         message = await self._read(request, requests.ProjectRequest)
         project_id = requests.project_key(message.project)
         await self._server.database.write_async(lambda connection: projects.remove(connection, project_id))
+        await asyncio.to_thread(leftovers.remove_project, self._server.settings.model_dir, project_id)
         self._server.serving.forget(project_id)
         self._confirmed.pop(project_id, None)
         return JSONResponse({"status": "ok"})

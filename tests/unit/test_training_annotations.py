@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -239,3 +241,14 @@ def test_a_request_that_brings_its_tasks_needs_no_label_studio(
     label_studio.status = 500
     whole = ("START_TRAINING", {"annotations": [task(7, 70)], "project": 1})
     assert collected(database, tmp_path, whole, hostname=label_studio.url, reached=True)[1] == "request"
+
+
+def test_an_address_where_nothing_has_ever_answered_does_not_hold_a_training_up(
+    database: Database, tmp_path: Path
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    started = time.monotonic()
+    assert collected(database, tmp_path, made(5, 1), hostname=url) == ([(1, [5])], "events")
+    assert time.monotonic() - started < 5, "one repetition, and not a dozen"

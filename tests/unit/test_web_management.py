@@ -256,3 +256,15 @@ def test_the_secret_of_webhooks_does_not_open_it(tmp_path: Path, monkeypatch: py
     with init_app(Learner, "user", "pass", model_dir=str(tmp_path)).test_client() as client:
         for method, path in CALLS:
             assert client.open(path, method=method, headers={"X-Webhook-Secret": "hook"}).status_code == 401
+
+
+def test_the_files_of_a_deleted_project_go_with_it_and_those_of_others_stay(
+    backend: Served, tmp_path: Path
+) -> None:
+    trained(backend)
+    folder = next(tmp_path.rglob("versions"))
+    (folder / "8").mkdir()
+    assert (folder / "7").is_dir()
+    for project in ("7", "", "..", "%"):
+        assert ask(backend, "/delete", body={"project": project}).status_code == 200
+    assert [path.name for path in folder.iterdir()] == ["8"]
