@@ -10,6 +10,7 @@ BackendError
 ├── ModelError                the author's code failed
 │   ├── LoadError             importing the module or constructing the class failed
 │   ├── PredictError          predict() failed
+│   │   └── InvalidPrediction what it returned cannot be stored or shown (names the reason and the control)
 │   └── FitError              fit() failed
 ├── Unavailable               try again later
 │   ├── WorkerDied            the process answering this request ended
@@ -18,6 +19,26 @@ BackendError
 """
 
 from __future__ import annotations
+
+from typing import Literal
+
+Reason = Literal[
+    "task",  # the task itself could not be read
+    "shape",  # no prediction, or no region, where one should be
+    "json",  # something in it has no JSON form
+    "score",
+    "control",  # `from_name` is no control of the labeling config
+    "object",  # `to_name` is not what the control is on
+    "type",  # not the control's
+    "keys",  # some are missing
+    "label",  # the labeling config does not have it
+    "percentage",  # outside 0 to 100
+    "span",  # ends before it starts
+    "number",  # NaN or infinite
+    "relation",  # of regions that do not exist, or without a direction
+    "value",  # anything else that Label Studio refuses
+]
+"""What can be wrong with a prediction, in one word; few, so that a metric can count them."""
 
 
 class BackendError(Exception):
@@ -62,6 +83,16 @@ class LoadError(ModelError):
 
 class PredictError(ModelError):
     """The model's predict() failed."""
+
+
+class InvalidPrediction(PredictError):
+    """What predict() returned cannot be stored or shown by Label Studio."""
+
+    def __init__(self, message: str, reason: Reason, control: str = "") -> None:
+        """Say what was got, what is allowed, why in one word, and for which control, if for any."""
+        super().__init__(message)
+        self.reason = reason
+        self.control = control
 
 
 class FitError(ModelError):

@@ -18,6 +18,7 @@ from label_studio_sdk._extensions.label_studio_tools.core.utils.io import get_lo
 from label_studio_sdk.label_interface import LabelInterface
 
 from .backend import signatures, state
+from .backend.labels import LabelUse
 from .protocol import events
 from .response import ModelResponse
 from .utils import is_preload_needed
@@ -184,6 +185,7 @@ class LabelStudioMLBase:
         self._state.project = msgspec.structs.replace(self._state.project, label_config=label_config)
         self.__dict__.pop("parsed_label_config", None)
         self.__dict__.pop("label_interface", None)
+        self._state.label_uses.clear()
 
     @cached_property
     def train_output(self) -> dict[str, Any]:
@@ -458,7 +460,8 @@ class LabelStudioMLBase:
         """Which label of the config each label of the model stands for.
 
         By the config's `predicted_values` (comma-separated), else by equal name, else by name without regard
-        to case. Model labels without a match are left out.
+        to case. Model labels without a match are left out; the log tells them, and the config's labels that no
+        label of the model stands for, when the model is loaded.
 
         Args:
             tag_name: name of the control tag.
@@ -480,7 +483,10 @@ class LabelStudioMLBase:
             if value.strip()
         }
         found = {name: predicted.get(name) or exact.get(name) or folded.get(name.casefold()) for name in names}
-        return {name: label for name, label in found.items() if label is not None}
+        mapped = {name: label for name, label in found.items() if label is not None}
+        use = self._state.label_uses.setdefault(tag_name, LabelUse(tuple(attributes)))
+        use.note(names, mapped)
+        return mapped
 
 
 def get_all_classes_inherited_LabelStudioMLBase(script_file: str) -> list[str]:  # noqa: N802 - its historical name

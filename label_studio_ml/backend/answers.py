@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
+from ..errors import Reason
 from .source import Source
 
 ASYNC_CALLS = 64
 """Calls of an `async def predict` that run at once on one instance."""
+
+
+REASONS = ("raised", "count", *get_args(Reason))
+"""Why a task may get no prediction, in one word: predict() raised or miscounted, or what it returned is invalid."""
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -33,12 +38,18 @@ class Group(msgspec.Struct):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Why a task got no prediction. `group`: its request's place in the call; `kind`: `predict` or `invalid`."""
+    """Why a task got no prediction.
+
+    `group`: its request's place in the call; `kind`: `predict` or `invalid`; `reason`: one of `REASONS`; `control`:
+    the control tag whose region is invalid, if it is one region.
+    """
 
     group: int
     task: str
     kind: str
     message: str
+    reason: str = "raised"
+    control: str = ""
 
 
 class Answer(msgspec.Struct):

@@ -24,14 +24,15 @@ from typing import Any
 
 import msgspec
 
-from ..errors import FitError, LoadError, PredictError, SourceError, one_line
-from ..protocol import events, responses, validation
+from ..errors import FitError, InvalidPrediction, LoadError, PredictError, SourceError, one_line
+from ..protocol import events, responses
+from ..protocol.validation import Checker
 from ..settings import Settings
 from ..store import projects, versions
 from ..store.database import Database
 from ..store.projects import Project
 from ..store.versions import Version
-from . import signatures
+from . import labels, signatures
 from .answers import Answer, Description, Group, Problem
 from .state import InstanceState, prepared
 
@@ -115,6 +116,7 @@ class ModelHost:
         self._database = database
         self._loaded: OrderedDict[tuple[str, str, str, int], _Loaded] = OrderedDict()
         self._projects: dict[str, tuple[float, Project | None]] = {}
+        self._told: set[tuple[str, int, str, tuple[str, ...]]] = set()
         self._lock = threading.Lock()
         self._mergeable = True
         self._batches = True
@@ -151,6 +153,7 @@ class ModelHost:
         """
         self._projects.pop(project_id, None)
         with self._instance(project_id, label_config, number) as instance:
+            self._tell_labels(self._state(instance))
             return self._state(instance).version.name
 
     @contextlib.contextmanager
@@ -225,6 +228,15 @@ class ModelHost:
         state: InstanceState = instance._state  # noqa: SLF001 - ours, hidden from authors
         return state
 
+    def _tell_labels(self, state: InstanceState) -> None:
+        """Log once which labels the model has and the config has not, and the other way round."""
+        for control, use in list(state.label_uses.items()):
+            key = (state.project.id, state.version.number, control, use.allowed)
+            if key not in self._told:
+                self._told.add(key)
+                for level, remark in labels.remarks(control, use):
+                    _log.log(level, "Project %s: %s", state.project.id or "(none)", remark)
+
     # --- predict ---------------------------------------------------------------------------------------
 
     def predict(
@@ -258,33 +270,46 @@ class ModelHost:
             interactive = bool(params.get("context"))
             items = iter(call.run(list(itertools.chain(*understood)), sizes) if sizes else [])
             answer = Answer([], name, number, mergeable=self._mergeable)
-            interface = None if interactive else _interface(instance)
+            checker = None if interactive else self._checker(instance)
             for index, tasks in enumerate(given):
                 encoded = []
                 for task in tasks:
                     item = next(items) if isinstance(task, dict) else task
                     try:
-                        encoded.append(self._finish(item, name, interface, interactive))
+                        encoded.append(self._finish(item, name, checker, interactive))
                     except Exception as error:  # noqa: BLE001 - one bad task costs one task
                         encoded.append(responses.NOTHING)
                         answer.problems.append(_problem(index, task, error))
                 answer.results.append(encoded)
             answer.version = self._state(instance).version.name
+            self._tell_labels(self._state(instance))
         for problem in answer.problems:
             _log.error("Task %s got no prediction: %s", problem.task or "(no id)", problem.message)
         return answer
 
     @staticmethod
-    def _finish(item: Any, version: str, interface: validation.Interface | None, interactive: bool) -> bytes:
+    def _finish(item: Any, version: str, checker: Checker | None, interactive: bool) -> bytes:
         if isinstance(item, Exception):
             raise item
         predictions: list[dict[str, Any]] = responses.as_json(responses.as_predictions(item))
         responses.name_version(predictions, version)
         responses.check_score(predictions)
-        validation.check(interface, predictions)
+        if checker is not None:
+            checker.check(predictions)
         if interactive:  # the labeling page wants exactly one prediction
             return responses.encode_item(None, predictions[:1] or [{"result": [], "model_version": version}])
         return responses.encode_item(item, predictions)
+
+    def _checker(self, instance: Any) -> Checker | None:
+        """What checks against the instance's labeling config; its rules are compiled when that changes."""
+        state = self._state(instance)
+        try:
+            interface = instance.label_interface if instance.label_config else None
+            if state.checker is None or state.checker.interface is not interface:
+                state.checker = None if interface is None else Checker(interface)
+        except Exception:  # noqa: BLE001 - a config the SDK cannot read cannot be checked against either
+            return None
+        return state.checker
 
     def call(self, instance: Any, tasks: list[dict[str, Any]], params: dict[str, Any]) -> list[Any]:
         """Call the author's predict() once: one item per task.
@@ -452,26 +477,22 @@ async def _await(value: Any) -> Any:
     return await value
 
 
-def _interface(instance: Any) -> validation.Interface | None:
-    try:
-        interface: validation.Interface | None = instance.label_interface if instance.label_config else None
-    except Exception:  # noqa: BLE001 - a config the SDK cannot read cannot be checked against either
-        return None
-    return interface
-
-
-def _decoded(raw: bytes) -> dict[str, Any] | PredictError:
+def _decoded(raw: bytes) -> dict[str, Any] | InvalidPrediction:
     """A task, or why it is none: one that cannot be read must not cost the others of a merged call theirs."""
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return PredictError(f"the task is not understood: {error}")
+        return InvalidPrediction(f"the task is not understood: {error}", "task")
 
 
 def _problem(group: int, task: Any, error: Exception) -> Problem:
     identity = task.get("id", "") if isinstance(task, dict) else ""
-    kind = "predict" if "predict() " in str(error) else "invalid"
-    return Problem(group, str(identity), kind, str(error) or one_line(error))
+    message = str(error) or one_line(error)
+    if isinstance(error, InvalidPrediction):
+        return Problem(group, str(identity), "invalid", message, error.reason, error.control)
+    return Problem(
+        group, str(identity), "predict", message, "count" if isinstance(error, responses.WrongCount) else "raised"
+    )
 
 
 def _fingerprint(folders: Sequence[Path]) -> dict[str, tuple[int, int]]:

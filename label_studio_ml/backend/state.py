@@ -16,11 +16,13 @@ import msgspec
 from .. import settings as settings_module
 from ..errors import SettingError
 from ..protocol.responses import as_json
+from ..protocol.validation import Checker
 from ..settings import Settings
 from ..store import values, versions
 from ..store.database import Database
 from ..store.projects import INITIAL_VERSION, Project
 from ..store.versions import Version
+from .labels import LabelUse
 
 _prepared: ContextVar[InstanceState | None] = ContextVar("prepared_state", default=None)
 _memory: dict[str, dict[str, Any]] = {}
@@ -40,6 +42,8 @@ class InstanceState:
         self.workdir: str | None = version.workdir or None
         self.annotated: Any = ()
         self.client: Any = None
+        self.checker: Checker | None = None
+        self.label_uses: dict[str, LabelUse] = {}
         self._database = database
         self._pending: dict[str, Any] | None = None
         self.on_progress: Callable[[float | None, dict[str, float]], None] | None = None

@@ -11,9 +11,12 @@ from typing import Any
 
 import msgspec
 
-from ..errors import PredictError
+from ..errors import InvalidPrediction, PredictError
 
 NOTHING = b"[]"
+
+
+_NO_JSON = (TypeError, ValueError, OverflowError, RecursionError)
 
 
 class WrongCount(PredictError):
@@ -57,7 +60,7 @@ def as_predictions(item: Any) -> list[dict[str, Any]]:
     """The predictions in one item, as dicts.
 
     Raises:
-        PredictError: one of them is not a prediction.
+        InvalidPrediction: one of them is not a prediction.
     """
     if item is None or (isinstance(item, dict | list) and not item):
         return []
@@ -66,9 +69,13 @@ def as_predictions(item: Any) -> list[dict[str, Any]]:
     for one in many:
         prediction = one.model_dump() if hasattr(one, "model_dump") else one
         if not isinstance(prediction, dict):
-            raise PredictError(f"a prediction must be a dict with `result`, not {type(one).__name__}.")
+            raise InvalidPrediction(
+                f"a prediction must be a dict with `result`, not {type(one).__name__}.", "shape"
+            )
         if "result" not in prediction:
-            raise PredictError(f"a prediction needs the key `result`; this one has {sorted(map(str, prediction))}.")
+            raise InvalidPrediction(
+                f"a prediction needs the key `result`; this one has {sorted(map(str, prediction))}.", "shape"
+            )
         predictions.append(prediction)
     return predictions
 
@@ -97,12 +104,17 @@ def as_json(value: Any) -> Any:
     """The value as JSON would give it back: only dicts, lists, strings, numbers, booleans and None.
 
     Raises:
-        PredictError: something in it has no JSON form.
+        InvalidPrediction: something in it has no JSON form.
     """
     try:
         return msgspec.to_builtins(value, str_keys=True, enc_hook=plain)
-    except (TypeError, ValueError) as error:
-        raise PredictError(f"the prediction is not JSON: {error}.") from None
+    except _NO_JSON as error:
+        raise _not_json(error) from None
+
+
+def _not_json(error: Exception) -> InvalidPrediction:
+    nested = isinstance(error, RecursionError)
+    return InvalidPrediction(f"the prediction is not JSON: {'it contains itself' if nested else error}.", "json")
 
 
 def name_version(predictions: list[dict[str, Any]], version: str) -> None:
@@ -121,21 +133,28 @@ def name_version(predictions: list[dict[str, Any]], version: str) -> None:
 
 
 def check_score(predictions: list[dict[str, Any]]) -> None:
-    """Raise PredictError when a score is not a number, which Label Studio would refuse the whole batch for."""
+    """Raise InvalidPrediction when a score is not a number, for which Label Studio refuses the whole batch."""
     for prediction in predictions:
         score = prediction.get("score")
         if score is None:
             continue
         if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-            raise PredictError(f"`score` must be a finite number or None, not {score!r}.")
+            raise InvalidPrediction(f"`score` must be a finite number or None, not {score!r}.", "score")
 
 
 def encode_item(item: Any, predictions: list[dict[str, Any]]) -> bytes:
-    """The JSON of one item of `results`: a list where the author gave a list, else the prediction itself."""
+    """The JSON of one item of `results`: a list where the author gave a list, else the prediction itself.
+
+    Raises:
+        InvalidPrediction: some text in it has no JSON form.
+    """
     if not predictions:
         return NOTHING
     single = len(predictions) == 1 and not (isinstance(item, Sequence) and not isinstance(item, str | bytes))
-    return msgspec.json.encode(predictions[0] if single else predictions)
+    try:
+        return msgspec.json.encode(predictions[0] if single else predictions)
+    except _NO_JSON as error:  # half of a surrogate pair, say
+        raise _not_json(error) from None
 
 
 def predict_body(results: Sequence[bytes]) -> bytes:

@@ -218,12 +218,15 @@ class Api:
     def problem(self, project_id: str, problem: Problem) -> None:
         """A task got no prediction."""
         self._server.metrics.problem(project_id, problem)
-        self.remember(project_id, problem.task, problem.message)
+        self.remember(
+            project_id, problem.task, problem.message, reason=problem.reason, control=problem.control or None
+        )
 
-    def remember(self, project_id: str, task: str, message: str) -> None:
+    def remember(self, project_id: str, task: str, message: str, **more: str | None) -> None:
         """Keep a failure for `/health`."""
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self._problems.append({"time": when, "project": project_id, "task": task, "message": message})
+        known = {name: value for name, value in more.items() if value is not None}
+        self._problems.append({"time": when, "project": project_id, "task": task, "message": message, **known})
 
     # --- events and training ---------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..backend.answers import Problem
+from ..backend.answers import REASONS, Problem
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 100)
 _METHODS = {"GET", "POST"}
@@ -49,7 +49,10 @@ class Metrics:
             f"{_PREFIX}_predict_call_seconds", "Time in predict().", buckets=_SECONDS, registry=registry
         )
         self.problems = Counter(
-            f"{_PREFIX}_prediction_problems", "Tasks that got no prediction.", ["kind"], registry=registry
+            f"{_PREFIX}_prediction_problems",
+            "Tasks that got no prediction.",
+            ["kind", "reason"],
+            registry=registry,
         )
         self.events = Counter(f"{_PREFIX}_events", "Events stored.", registry=registry)
         self.jobs = Counter(f"{_PREFIX}_jobs", "Training jobs that ended.", ["state"], registry=registry)
@@ -74,7 +77,8 @@ class Metrics:
 
     def problem(self, project_id: str, problem: Problem) -> None:  # noqa: ARG002 - projects are many
         """A task got no prediction."""
-        self.problems.labels(problem.kind).inc()
+        reason = problem.reason if problem.reason in REASONS else "other"
+        self.problems.labels(problem.kind, reason).inc()
 
     def text(self) -> bytes:
         """The figures in Prometheus' text format."""

@@ -1,0 +1,260 @@
+"""Rules for regions, compiled from the SDK's control tags. Pure functions; they run where predictions are checked.
+
+The SDK describes the value of each tag by a pydantic model. From it comes a msgspec type that takes a part of what
+the model takes, and looks at a region in C. So a rule says "certainly fits" or "ask the SDK", never "does not fit".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import msgspec
+
+GEOMETRY = frozenset({"rectangle", "polygon", "ellipse", "keypoint", "brush", "bitmask", "vector"})
+"""Types of regions that a `<Labels>` region may share its id with; it then has their value, and `labels`."""
+
+SLACK = 1e-6
+"""How far below 0 a percentage may be: what dividing pixels by sizes leaves."""
+
+_PERCENT_LIMITS = (50, 100)
+"""Upper limits of the SDK that mark a percentage (50: of a radius). It leaves the lower one out."""
+
+_LIMITS = ("gt", "ge", "lt", "le", "min_length", "max_length")
+
+
+class Unknown(Exception):
+    """The SDK's model has something that is not translated here."""
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """What certainly fits one control.
+
+    `shape` is the type of a whole region, `partners` the same for `<Labels>` regions that belong to a region of
+    another type, `nested` the name under which the SDK would look for another value inside the value.
+    """
+
+    shape: Any
+    partners: dict[str, Any]
+    nested: str | None
+    has_span: bool
+    has_ranges: bool
+
+    def fits(self, region: dict[str, Any], partner: str | None = None) -> bool:
+        """Whether a region certainly fits; False means that the SDK must be asked.
+
+        Args:
+            region: the region.
+            partner: type of the region that a `<Labels>` region shares its id with.
+        """
+        shape = self.shape if partner is None else self.partners.get(partner)
+        if shape is None:
+            return False
+        try:
+            msgspec.convert(region, shape)
+        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+            return False
+        value = region["value"]
+        if self.nested is not None and self.nested in value and isinstance(value[self.nested], dict):
+            return False
+        if self.has_span and partner is None and backwards(value):
+            return False
+        if self.has_ranges and any(map(backwards, value["ranges"])):
+            return False
+        return finite(region)
+
+
+def compile_rules(controls: Iterable[Any], objects: Iterable[str]) -> dict[str, Rule]:
+    """The rules for those control tags of the SDK that can be translated, by name."""
+    controls, objects = list(controls), set(objects)
+    rules = {}
+    for control in controls:
+        try:
+            rules[control.name] = _compile(control, controls, objects)
+        except (Unknown, AttributeError, TypeError, ValueError):  # another SDK: it is asked instead
+            continue
+    return rules
+
+
+def _compile(control: Any, controls: list[Any], objects: set[str]) -> Rule:
+    fields = _value_fields(control)
+    names = {field[0] for field in fields}
+    partners = {}
+    if may_be_split(control):
+        labels = next(field for field in fields if field[0] == "labels")
+        for other in controls:
+            kind = other.tag.lower()
+            if kind in GEOMETRY:
+                partners[kind] = _region(control, objects, [*_fields(other._value_class), labels])  # noqa: SLF001
+    return Rule(
+        shape=_region(control, objects, fields),
+        partners=partners,
+        nested=None if _definer(control, "validate_value") == "RankerTag" else control.name,
+        has_span={"start", "end"} <= names,
+        has_ranges="ranges" in names,
+    )
+
+
+def may_be_split(control: Any) -> bool:
+    """Whether the SDK looks for a region of another type with the same id: `<Labels>` beside `<Rectangle>`."""
+    return hasattr(control, "_get_split_partner_value_class")
+
+
+def _region(control: Any, objects: set[str], fields: list[Any]) -> Any:
+    targets = [name for name in control.to_name if name in objects]
+    if not targets:
+        raise Unknown
+    return msgspec.defstruct(
+        "Region",
+        [
+            ("to_name", Literal[tuple(targets)]),
+            ("type", Literal[control.tag.lower()]),
+            ("value", msgspec.defstruct("Value", fields, kw_only=True)),
+        ],
+    )
+
+
+def _value_fields(control: Any) -> list[Any]:
+    """The fields of the value struct of a control, its labels among them."""
+    checks = _definer(control, "validate_value"), _definer(control, "_validate_value_labels")
+    known = (
+        {"ControlTag", "LabelsTag", "VideoRectangleTag", "RankerTag"},
+        {"ControlTag", "TaxonomyTag", "RatingTag"},
+    )
+    if checks[0] not in known[0] or checks[1] not in known[1]:
+        raise Unknown
+    fields = _fields(control._value_class)  # noqa: SLF001 - there is no public way
+    attribute = getattr(control, "_label_attr_name", None)
+    if attribute is None or checks[0] == "RankerTag":
+        return fields
+    (found,) = (field for field in fields if field[0] == attribute)
+    kind: Any = found[1]
+    if checks[1] == "RatingTag":
+        kind = Annotated[int, msgspec.Meta(ge=0, le=int(control.attr.get("maxRating", 5)))]
+    elif control.labels:
+        depth = 2 if checks[1] == "TaxonomyTag" else 1
+        kind = _with_labels(kind, Literal[tuple(control.labels)], depth)
+    optional = checks[0] == "VideoRectangleTag" and not control.labels
+    labels = (attribute, kind, None) if optional else (attribute, kind)
+    return [field for field in fields if field is not found] + [labels]
+
+
+def _with_labels(kind: Any, label: Any, depth: int) -> Any:
+    """The type of lists of labels (`depth` 1) or of paths of labels (2), with the labels in place of `str`."""
+    texts, labels = (list[str], list[label]) if depth == 1 else (list[list[str]], list[list[label]])
+    if kind == texts:
+        return labels
+    if kind == texts | None:
+        return labels | None
+    raise Unknown
+
+
+def _definer(control: Any, method: str) -> str:
+    """Name of the SDK's class that a method of a control comes from; a class of somebody else has none."""
+    owner = next(kind for kind in type(control).__mro__ if method in vars(kind))
+    return owner.__name__ if owner.__module__.startswith("label_studio_sdk.") else ""
+
+
+def _fields(model: Any) -> list[Any]:
+    """The fields of a pydantic model, as msgspec takes them to define a struct."""
+    decorators = model.__pydantic_decorators__
+    validators = dict(decorators.field_validators)
+    rle = "rle" in model.model_fields and set(validators) == {"validate_rle"}
+    if decorators.model_validators or decorators.root_validators or decorators.validators or model.model_config:
+        raise Unknown
+    if validators and not rle:
+        raise Unknown
+    fields: list[Any] = []
+    for name, field in model.model_fields.items():
+        if field.alias is not None or field.validation_alias is not None:
+            raise Unknown
+        kind = _constrained(_type(field.annotation), field.metadata)
+        if rle and name == "rle":
+            kind = Annotated[list[Annotated[int, msgspec.Meta(ge=0, le=255)]], msgspec.Meta(min_length=1)]
+        fields.append((name, kind) if field.is_required() else (name, kind, None))
+    return fields
+
+
+def _type(annotation: Any) -> Any:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation in (str, int, float, bool, Any, type(None)):
+        return annotation
+    if origin is Annotated:
+        return _constrained(_type(arguments[0]), arguments[1:])
+    if origin in (Union, types.UnionType):
+        return Union[tuple(_type(argument) for argument in arguments)]  # noqa: UP007 - their number is not fixed
+    if origin in (list, tuple, dict):
+        return origin[tuple(_type(argument) for argument in arguments)]
+    if hasattr(annotation, "model_fields"):
+        return msgspec.defstruct(annotation.__name__, _fields(annotation), kw_only=True)
+    raise Unknown
+
+
+def _constrained(kind: Any, metadata: Iterable[Any]) -> Any:
+    limits: dict[str, Any] = {}
+    for item in metadata:
+        if item is None:
+            continue
+        if not {field.name for field in dataclasses.fields(item)} <= set(_LIMITS):
+            raise Unknown
+        limits |= {name: limit for name in _LIMITS if (limit := getattr(item, name, None)) is not None}
+    if limits.get("le") in _PERCENT_LIMITS:
+        limits["ge"] = -SLACK
+    return Annotated[kind, msgspec.Meta(**limits)] if limits else kind
+
+
+# --- what the SDK does not look at --------------------------------------------------------------------------
+
+
+def backwards(value: Mapping[str, Any]) -> bool:
+    """Whether a span ends before it starts.
+
+    Starts and ends are numbers, numbers as text (paragraphs), or anything else (dates, paths into a document):
+    that is not compared, but where both are equal, the offsets inside of it are.
+    """
+    start, end = value.get("start"), value.get("end")
+    if start == end:
+        start, end = value.get("startOffset"), value.get("endOffset")
+    if isinstance(start, str) and "timeserieslabels" in value:  # a date, even when it is all digits
+        return False
+    first, last = number(start), number(end)
+    return first is not None and last is not None and last < first
+
+
+def number(value: Any) -> float | None:
+    """The value as the SDK reads numbers, from text as well; None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def finite(value: Any) -> bool:
+    """Whether a list or dict holds neither NaN nor an infinite number, however deep."""
+    if isinstance(value, dict):
+        items: Iterable[Any] = value.values()
+    elif len(value) > 50 and _finite_sum(value):
+        return True
+    else:
+        items = value
+    for item in items:
+        kind = type(item)
+        if kind is float:
+            if item - item != 0.0:  # math.isfinite() takes twice as long
+                return False
+        elif kind in (dict, list, tuple) and not finite(item):
+            return False
+    return True
+
+
+def _finite_sum(numbers: Any) -> bool:
+    """Whether these are numbers only, and finite: masks have many thousands."""
+    try:
+        return math.isfinite(sum(numbers))
+    except (TypeError, OverflowError):
+        return False
