@@ -6,25 +6,14 @@ Slow and thorough: only regions come here that `rules` were not sure of.
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..errors import InvalidPrediction, Reason
-from .rules import SLACK, backwards, number
+from .overlooked import SLACK, backwards, not_finite, percentages
 from .words import listed, nearest, shorten, shown
 
 _NEEDED = ("from_name", "to_name", "type", "value")
-
-_BOX = ("x", "y", "width", "height")
-_IN_PERCENT: dict[str, tuple[str, ...]] = {
-    "rectangle": _BOX,
-    "ellipse": ("x", "y", "radiusX", "radiusY"),
-    "keypoint": ("x", "y"),
-    "polygon": (),
-    "videorectangle": (),
-}
-"""What is in percent of the image, by type; a polygon has `points` besides, a video rectangle its `sequence`."""
 
 
 class Diagnosis:
@@ -159,7 +148,12 @@ class Diagnosis:
                     "value",
                     control.name,
                 )
-        said = refusal.partition(": ")[2] if refusal.startswith(("Region ", "Relation ")) else refusal
+        if control.tag == "Rating":
+            got, most = shown(_inner(control, region["value"]).get("rating")), control.attr.get("maxRating", 5)
+            message = f"{_called(place, control)} has {got} as `rating`; that is a whole number from 0 to {most}."
+            return InvalidPrediction(message, "value", control.name)
+        said = refusal.partition(": ")[2] if refusal.startswith("Region ") else refusal
+        said = said.replace(". ", "; ")
         return InvalidPrediction(
             f"{_called(place, control)} does not fit: {shorten(said, 300)}.", "value", control.name
         )
@@ -198,7 +192,7 @@ class Diagnosis:
 
 def _outside(where: str, control: Any, value: dict[str, Any], kind: str) -> InvalidPrediction | None:
     """Whether a coordinate in percent of the image is none."""
-    for key, found in _percentages(value, kind):
+    for key, found in percentages(value, kind):
         most = 50 if key.startswith("radius") else 100
         if not -SLACK <= found <= most:
             return InvalidPrediction(
@@ -208,23 +202,6 @@ def _outside(where: str, control: Any, value: dict[str, Any], kind: str) -> Inva
                 control.name,
             )
     return None
-
-
-def _percentages(value: dict[str, Any], kind: str) -> Iterator[tuple[str, float]]:
-    """Every number of a value that is in percent of the image, with its place."""
-    places: list[tuple[str, Any]] = [(key, value.get(key)) for key in _IN_PERCENT.get(kind, ())]
-    for index, point in _numbered(value.get("points") if kind == "polygon" else None):
-        places += [(f"points.{index}.{axis}", found) for axis, found in _numbered(point)]
-    for index, box in _numbered(value.get("sequence") if kind == "videorectangle" else None):
-        places += [(f"sequence.{index}.{key}", box.get(key)) for key in _BOX if isinstance(box, dict)]
-    for place, raw in places:
-        found = number(raw)
-        if found is not None:
-            yield place, found
-
-
-def _numbered(value: Any) -> Iterable[tuple[int, Any]]:
-    return enumerate(value) if isinstance(value, list) else ()
 
 
 def _reversed(where: str, control: Any, value: dict[str, Any]) -> InvalidPrediction | None:
@@ -243,19 +220,7 @@ def _reversed(where: str, control: Any, value: dict[str, Any]) -> InvalidPredict
     return None
 
 
-def not_finite(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Where in a value there is NaN or an infinite number, and which of them."""
-    if isinstance(value, float) and not math.isfinite(value):
-        yield path, str(value)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from not_finite(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from not_finite(item, f"{path}.{index}")
-
-
-def fault_of_relation(relation: dict[str, Any], place: str, ids: set[Any]) -> InvalidPrediction | None:
+def of_relation(relation: dict[str, Any], place: str, ids: set[Any]) -> InvalidPrediction | None:
     """What is wrong with a relation between regions of these ids, or None."""
     reason: Reason = "relation"
     missing = [key for key in ("direction", "from_id", "to_id") if key not in relation]
@@ -271,7 +236,7 @@ def fault_of_relation(relation: dict[str, Any], place: str, ids: set[Any]) -> In
             reason,
         )
     for key in ("from_id", "to_id"):
-        if relation[key] not in ids:
+        if isinstance(relation[key], dict | list) or relation[key] not in ids:
             return InvalidPrediction(
                 f"{place} is a relation whose `{key}` is {shown(relation[key])}; no region has that id.", reason
             )

@@ -6,19 +6,18 @@ the model takes, and looks at a region in C. So a rule says "certainly fits" or 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import math
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
+from .overlooked import SLACK, backwards, finite
+
 GEOMETRY = frozenset({"rectangle", "polygon", "ellipse", "keypoint", "brush", "bitmask", "vector"})
 """Types of regions that a `<Labels>` region may share its id with; it then has their value, and `labels`."""
-
-SLACK = 1e-6
-"""How far below 0 a percentage may be: what dividing pixels by sizes leaves."""
 
 _PERCENT_LIMITS = (50, 100)
 """Upper limits of the SDK that mark a percentage (50: of a radius). It leaves the lower one out."""
@@ -107,7 +106,7 @@ def _region(control: Any, objects: set[str], fields: list[Any]) -> Any:
     targets = [name for name in control.to_name if name in objects]
     if not targets:
         raise Unknown
-    return msgspec.defstruct(
+    shape = msgspec.defstruct(
         "Region",
         [
             ("to_name", Literal[tuple(targets)]),
@@ -115,6 +114,9 @@ def _region(control: Any, objects: set[str], fields: list[Any]) -> Any:
             ("value", msgspec.defstruct("Value", fields, kw_only=True)),
         ],
     )
+    with contextlib.suppress(msgspec.ValidationError):
+        msgspec.convert({}, shape)  # raises TypeError for types that msgspec has not
+    return shape
 
 
 def _value_fields(control: Any) -> list[Any]:
@@ -194,6 +196,9 @@ def _type(annotation: Any) -> Any:
 
 
 def _constrained(kind: Any, metadata: Iterable[Any]) -> Any:
+    if metadata and type(None) in get_args(kind):  # the limits are for what is not None
+        kinds = [argument for argument in get_args(kind) if argument is not type(None)]
+        return Union[tuple(_constrained(one, metadata) for one in kinds)] | None  # noqa: UP007
     limits: dict[str, Any] = {}
     for item in metadata:
         if item is None:
@@ -204,57 +209,3 @@ def _constrained(kind: Any, metadata: Iterable[Any]) -> Any:
     if limits.get("le") in _PERCENT_LIMITS:
         limits["ge"] = -SLACK
     return Annotated[kind, msgspec.Meta(**limits)] if limits else kind
-
-
-# --- what the SDK does not look at --------------------------------------------------------------------------
-
-
-def backwards(value: Mapping[str, Any]) -> bool:
-    """Whether a span ends before it starts.
-
-    Starts and ends are numbers, numbers as text (paragraphs), or anything else (dates, paths into a document):
-    that is not compared, but where both are equal, the offsets inside of it are.
-    """
-    start, end = value.get("start"), value.get("end")
-    if start == end:
-        start, end = value.get("startOffset"), value.get("endOffset")
-    if isinstance(start, str) and "timeserieslabels" in value:  # a date, even when it is all digits
-        return False
-    first, last = number(start), number(end)
-    return first is not None and last is not None and last < first
-
-
-def number(value: Any) -> float | None:
-    """The value as the SDK reads numbers, from text as well; None where it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
-
-
-def finite(value: Any) -> bool:
-    """Whether a list or dict holds neither NaN nor an infinite number, however deep."""
-    if isinstance(value, dict):
-        items: Iterable[Any] = value.values()
-    elif len(value) > 50 and _finite_sum(value):
-        return True
-    else:
-        items = value
-    for item in items:
-        kind = type(item)
-        if kind is float:
-            if item - item != 0.0:  # math.isfinite() takes twice as long
-                return False
-        elif kind in (dict, list, tuple) and not finite(item):
-            return False
-    return True
-
-
-def _finite_sum(numbers: Any) -> bool:
-    """Whether these are numbers only, and finite: masks have many thousands."""
-    try:
-        return math.isfinite(sum(numbers))
-    except (TypeError, OverflowError):
-        return False

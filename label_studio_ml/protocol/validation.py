@@ -65,66 +65,60 @@ class Checker:
     def _check(self, prediction: dict[str, Any]) -> None:
         _check_score(prediction)
         result = prediction.get("result")
-        if isinstance(result, tuple):
-            result = list(result)
-        if not isinstance(result, list):
+        if not isinstance(result, list | tuple):
             raise InvalidPrediction(f"`result` must be a list of regions, not {words.shown(result)}.", "shape")
-        partners = self._partners(result)
-        found: list[InvalidPrediction] = []
-        relations, ids = [], set()
-        for index, region in enumerate(result):
-            if isinstance(region, dict):
-                if region.get("type") == "relation":
-                    relations.append((index, region))
-                    continue
-                if "id" in region:
-                    ids.add(region["id"])
-                if self._fits(region, partners):
-                    continue
-            fault = self._fault(region, f"result[{index}]", result, partners)
-            if fault is not None:
-                found.append(fault)
-        for index, relation in relations:
-            fault = faults.fault_of_relation(relation, f"result[{index}]", ids)
-            if fault is not None:
-                found.append(fault)
+        regions: list[tuple[str, Any]] = []
+        relations: list[tuple[str, Any]] = []
+        for index, item in enumerate(result):
+            related = isinstance(item, dict) and item.get("type") == "relation"
+            (relations if related else regions).append((f"result[{index}]", item))
+        company = _Company([region for _, region in regions] if self._split else [])
+        found = [fault for place, region in regions if (fault := self._fault(region, place, company))]
+        if relations and not found:
+            ids = {region["id"] for _, region in regions if "id" in region}
+            found = [fault for place, item in relations if (fault := faults.of_relation(item, place, ids))]
         if found:
             raise _first_of(found)
 
-    def _fits(self, region: dict[str, Any], partners: dict[Any, str]) -> bool:
-        name = region.get("from_name")
-        rule = self._rules.get(name) if isinstance(name, str) else None
-        return rule is not None and rule.fits(region, self._partner(region, partners))
-
-    def _partners(self, result: list[Any]) -> dict[Any, str]:
-        """By id, the type of the first region that a `<Labels>` region may go with."""
-        partners: dict[Any, str] = {}
-        for region in result if self._split else ():
-            if isinstance(region, dict) and isinstance(region.get("type"), str):
-                kind = region["type"].lower()
-                if kind in rules.GEOMETRY:
-                    partners.setdefault(region.get("id"), kind)
-        return partners
-
-    def _partner(self, region: dict[str, Any], partners: dict[Any, str]) -> str | None:
-        if not partners or region["from_name"] not in self._split or region.get("id") is None:
+    def _fault(self, region: Any, place: str, company: _Company) -> InvalidPrediction | None:
+        """What is wrong with a region; where the rules are not sure, the SDK is asked."""
+        name = region.get("from_name") if isinstance(region, dict) else None
+        name = name if isinstance(name, str) else ""
+        partner = company.partner(region) if name in self._split else None
+        if name in self._rules and self._rules[name].fits(region, partner):
             return None
-        return partners.get(region["id"])
-
-    def _fault(
-        self, region: Any, place: str, result: list[Any], partners: dict[Any, str]
-    ) -> InvalidPrediction | None:
-        """Ask the SDK, and find words for what it says; then look for what it overlooks."""
-        partner = None
-        company = [region]
-        if isinstance(region, dict) and isinstance(region.get("from_name"), str):
-            partner = self._partner(region, partners)
-            if partner is not None:
-                company = [other for other in result if _goes_with(other, region)]
-        asked = {"result": _as_lists(company)}
+        asked = {"result": _as_lists([region] if partner is None else company.of(region))}
         refusals = self.interface.validate_prediction(asked, return_errors=True)
         refusal = str(refusals[0]) if refusals else None
         return self._diagnosis.of(_as_lists(region), place, refusal, partner)
+
+
+class _Company:
+    """The regions of a prediction by id: a `<Labels>` region may go with one of `<Rectangle>` and the like."""
+
+    def __init__(self, regions: list[Any]) -> None:
+        self._regions = [region for region in regions if isinstance(region, dict)]
+        self._kinds: dict[Any, str] = {}
+        self._odd: list[tuple[Any, str]] = []  # ids that no dict takes; the SDK compares them all the same
+        for region in self._regions:
+            kind, identity = region.get("type"), region.get("id")
+            if not isinstance(kind, str) or kind.lower() not in rules.GEOMETRY:
+                continue
+            if isinstance(identity, dict | list | tuple):
+                self._odd.append((identity, kind.lower()))
+            else:
+                self._kinds.setdefault(identity, kind.lower())
+
+    def partner(self, region: dict[str, Any]) -> str | None:
+        """Type of the first geometry with the id of a region."""
+        identity = region.get("id")
+        if isinstance(identity, dict | list | tuple):
+            return next((kind for other, kind in self._odd if other == identity), None)
+        return None if identity is None else self._kinds.get(identity)
+
+    def of(self, region: dict[str, Any]) -> list[dict[str, Any]]:
+        """The regions with the id of a region, itself among them."""
+        return [other for other in self._regions if other.get("id") == region["id"]]
 
 
 def _check_score(prediction: dict[str, Any]) -> None:
@@ -142,10 +136,6 @@ def _first_of(found: list[InvalidPrediction]) -> InvalidPrediction:
         first.reason,
         first.control,
     )
-
-
-def _goes_with(other: Any, region: dict[str, Any]) -> bool:
-    return isinstance(other, dict) and other.get("id") == region["id"] and other.get("type") != "relation"
 
 
 def _as_lists(value: Any) -> Any:
