@@ -45,10 +45,10 @@ def number(value: Any) -> float | None:
         return None
 
 
-def finite(value: Any) -> bool:
-    """Whether a list or dict holds neither NaN nor an infinite number, however deep."""
+def finite(value: Any, known: frozenset[str] = frozenset()) -> bool:
+    """Whether a list or dict holds neither NaN nor an infinite number, however deep; `known` keys are left out."""
     if isinstance(value, dict):
-        items: Iterable[Any] = value.values()
+        items: Iterable[Any] = [item for key, item in value.items() if key not in known]
     elif len(value) > 50 and _finite_sum(value):
         return True
     else:

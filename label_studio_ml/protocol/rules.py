@@ -25,6 +25,10 @@ _PERCENT_LIMITS = (50, 100)
 _LIMITS = ("gt", "ge", "lt", "le", "min_length", "max_length")
 
 
+_REGION = frozenset({"from_name", "to_name", "type", "value"})
+_NOTHING: frozenset[str] = frozenset()
+
+
 class Unknown(Exception):
     """The SDK's model has something that is not translated here."""
 
@@ -33,11 +37,13 @@ class Rule(msgspec.Struct, frozen=True):
     """What certainly fits one control.
 
     `shape` is the type of a whole region, `partners` the same for `<Labels>` regions that belong to a region of
-    another type, `nested` the name under which the SDK would look for another value inside the value.
+    another type, `finite` the keys of the value whose types leave no room for NaN, `nested` the name under which
+    the SDK would look for another value inside the value.
     """
 
     shape: Any
     partners: dict[str, Any]
+    finite: frozenset[str]
     nested: str | None
     has_span: bool
     has_ranges: bool
@@ -63,7 +69,7 @@ class Rule(msgspec.Struct, frozen=True):
             return False
         if self.has_ranges and any(map(backwards, value["ranges"])):
             return False
-        return finite(region)
+        return finite(region, _REGION) and finite(value, self.finite if partner is None else _NOTHING)
 
 
 def compile_rules(controls: Iterable[Any], objects: Iterable[str]) -> dict[str, Rule]:
@@ -91,6 +97,7 @@ def _compile(control: Any, controls: list[Any], objects: set[str]) -> Rule:
     return Rule(
         shape=_region(control, objects, fields),
         partners=partners,
+        finite=frozenset(field[0] for field in fields if _is_finite(field[1])),
         nested=None if _definer(control, "validate_value") == "RankerTag" else control.name,
         has_span={"start", "end"} <= names,
         has_ranges="ranges" in names,
@@ -100,6 +107,17 @@ def _compile(control: Any, controls: list[Any], objects: set[str]) -> Rule:
 def may_be_split(control: Any) -> bool:
     """Whether the SDK looks for a region of another type with the same id: `<Labels>` beside `<Rectangle>`."""
     return hasattr(control, "_get_split_partner_value_class")
+
+
+def _is_finite(kind: Any) -> bool:
+    """Whether values of a type hold no NaN and nothing infinite: msgspec compares numbers with their limits."""
+    if get_origin(kind) is Annotated:
+        inner, *limits = get_args(kind)
+        bounded = all(limit.ge is not None and limit.le is not None for limit in limits)
+        return (inner is float and bounded) or _is_finite(inner)
+    if get_origin(kind) in (list, tuple, Union, types.UnionType):
+        return all(map(_is_finite, get_args(kind)))
+    return kind in (str, int, bool, type(None)) or get_origin(kind) is Literal
 
 
 def _region(control: Any, objects: set[str], fields: list[Any]) -> Any:

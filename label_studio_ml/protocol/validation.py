@@ -2,7 +2,7 @@
 
 One invalid region makes Label Studio throw a whole batch away without a word, so its own check
 (`LabelInterface.validate_prediction` of `label-studio-sdk`) comes before the reply, and what it overlooks.
-Regions of common tags are recognised by `rules`, hundreds of times faster; for the rest the SDK is asked.
+Regions of common tags are recognised by `rules`, in a fraction of the time; for the rest the SDK is asked.
 """
 
 from __future__ import annotations

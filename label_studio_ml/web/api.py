@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from .. import __version__
 from ..backend.answers import Problem
-from ..errors import LoadError, ModelError, RequestError, StoreError, WorkerDied
+from ..errors import LoadError, RequestError, StoreError, WorkerDied
 from ..protocol import events as protocol
 from ..protocol import requests, responses
 from ..store import jobs, projects, versions
@@ -205,7 +205,7 @@ class Api:
                 msgspec.json.encode(params),
                 interactive=interactive,
             )
-        except ModelError as error:
+        except LoadError as error:  # what is wrong with single tasks comes to `problem`
             self.remember(project_id, "", str(error))
             raise
         server.serving.named(project_id, outcome.number, outcome.version)

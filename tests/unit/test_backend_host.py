@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Connection
 
 from label_studio_ml import settings
-from label_studio_ml.backend.answers import Answer, Group
+from label_studio_ml.backend.answers import REASONS, Answer, Group
 from label_studio_ml.backend.host import ModelHost, training_rules
 from label_studio_ml.errors import FitError, LoadError, SourceError
 from label_studio_ml.model import LabelStudioMLBase
@@ -277,6 +277,50 @@ def test_a_prediction_label_studio_would_refuse_costs_its_task_only(item: Any, b
     (problem,) = answer.problems
     assert (problem.task, problem.kind) == ("2", "invalid")
     assert problem.message
+    assert problem.reason in REASONS
+    assert problem.reason not in ("raised", "count")
+
+
+def test_a_problem_names_control_and_reason(bench: MakeBench) -> None:
+    class Invalid(Counting):
+        def one(self, text: str) -> Any:
+            if text == "raises":
+                raise ValueError("no")
+            return {"result": [region("positive")]} if text == BAD else super().one(text)
+
+    first, second = bench(Invalid).answer([BAD, "fine", "raises"]).problems
+    assert (first.task, first.control, first.reason) == ("1", "sentiment", "label")
+    assert "`positive`" in first.message
+    assert "nearest is `Positive`" in first.message
+    assert (second.task, second.control, second.reason) == ("3", "", "raised")
+
+
+def test_a_wrong_number_of_results_is_a_reason(bench: MakeBench) -> None:
+    class TooMany(Counting):
+        def results(self, texts: list[str]) -> Any:
+            return [self.one("")] * (len(texts) + 1)
+
+    (problem,) = bench(TooMany).answer(["a"]).problems
+    assert (problem.kind, problem.reason) == ("predict", "count")
+
+
+def test_rules_are_compiled_once_for_a_config_and_anew_for_another(bench: MakeBench) -> None:
+    class Switching(Counting):
+        checkers: ClassVar[list[Any]] = []
+
+        def one(self, text: str) -> Any:
+            self.checkers.append(self._state.checker)
+            if text == "switch":
+                self.use_label_config(CONFIG.replace("Positive", "Fine"))
+            return {"result": [region("Fine" if "Fine" in self.label_config else "Positive")]}
+
+    stand = bench(Switching)
+    for text in ("a", "b", "c", "switch", "d", "e"):
+        assert stand.answer([text]).problems == [], text
+    unset, first, second, third, fourth, fifth = Switching.checkers
+    assert unset is None
+    assert first is second is third is not None
+    assert fourth is fifth is not first
 
 
 def test_interactive_answers_are_not_checked_against_the_config(bench: MakeBench) -> None:

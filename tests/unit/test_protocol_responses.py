@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from label_studio_sdk.label_interface.objects import PredictionValue
 
-from label_studio_ml.errors import PredictError
+from label_studio_ml.errors import InvalidPrediction, PredictError
 from label_studio_ml.protocol import responses
 from label_studio_ml.response import ModelResponse
 
@@ -213,6 +213,51 @@ def test_numbers_are_scores(score: float | None) -> None:
 def test_what_is_no_finite_number_is_no_score(score: Any) -> None:
     with pytest.raises(PredictError, match="`score` must be a finite number or None"):
         responses.check_score([{"result": [], "score": 0.5}, {"result": [], "score": score}])
+
+
+class Tensor:
+    """What PyTorch, TensorFlow and JAX have in common."""
+
+    def __init__(self, values: Any) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def tolist(self) -> Any:
+        return self._values
+
+
+def test_arrays_and_tensors_are_converted_wherever_they_are() -> None:
+    prediction = {
+        "result": [{"value": {"x": np.float32(1.5), "points": np.array([[1, 2], [3, 4]]), "on": np.bool_(True)}}],
+        "score": Tensor(0.25),
+        "more": (Tensor([1, 2]), {np.int64(3)}, np.str_("text")),
+    }
+    assert responses.as_json(prediction) == {
+        "result": [{"value": {"x": 1.5, "points": [[1, 2], [3, 4]], "on": True}}],
+        "score": 0.25,
+        "more": ([1, 2], [3], "text"),
+    }
+
+
+def inside_itself() -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    made["result"] = [made]
+    return made
+
+
+@pytest.mark.parametrize("odd", [object(), {"a": object()}, {(1, 2): 3}, inside_itself(), Tensor(object())])
+def test_what_is_no_json_is_refused_with_that_reason(odd: Any) -> None:
+    with pytest.raises(InvalidPrediction, match="the prediction is not JSON") as caught:
+        responses.as_json(odd)
+    assert caught.value.reason == "json"
+
+
+def test_half_a_character_has_no_json() -> None:
+    with pytest.raises(InvalidPrediction, match="the prediction is not JSON") as caught:
+        responses.encode_item(None, [{"result": [{"value": {"text": ["\ud800"]}}]}])
+    assert caught.value.reason == "json"
 
 
 numbers = some.integers(-(2**53), 2**53) | some.floats(allow_nan=False, allow_infinity=False)

@@ -182,6 +182,14 @@ def test_a_region_that_does_not_fit_is_told_in_full(
         assert word in message
 
 
+def test_none_is_not_the_only_control_though_the_sdk_thinks_so() -> None:
+    config = '<View><Text name="text" value="$text"/><Rating name="stars" toName="text" maxRating="7"/></View>'
+    interface = LabelInterface(config)
+    region = sample("stars", from_name=None)
+    assert interface.validate_prediction({"result": [region]})
+    assert refused(region, checker=Checker(interface)).reason == "control"
+
+
 RELATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "without a direction": ({"type": "relation", "from_id": "box-1", "to_id": "plain-1"}, "lacks `direction`"),
     "in no direction": (relation(direction="up"), "`up`"),
