@@ -56,7 +56,7 @@ test-pythons: setup ## Run the unit tests on the other Pythons that we support
 	$(BIN)/python -m scripts.pythons
 
 bench: setup ## Measure; figures are for reading
-	@for benchmark in benchmarks/[!_]*.py; do $(BIN)/python "$$benchmark" || exit; done
+	@for benchmark in benchmarks/[!_]*.py; do $(BIN)/python -m benchmarks.$$(basename $$benchmark .py) || exit; done
 
 clean: ## Remove environments, caches, builds and the demo's data; never a backend folder
 	rm -rf .venv .venv-3.* .venv-label-studio* demo build dist *.egg-info

@@ -93,7 +93,8 @@ def _compile(control: Any, controls: list[Any], objects: set[str]) -> Rule:
         for other in controls:
             kind = other.tag.lower()
             if kind in GEOMETRY:
-                partners[kind] = _region(control, objects, [*_fields(other._value_class), labels])  # noqa: SLF001
+                with contextlib.suppress(Unknown, AttributeError, TypeError):
+                    partners[kind] = _region(control, objects, [*_fields(other._value_class), labels])  # noqa: SLF001
     return Rule(
         shape=_region(control, objects, fields),
         partners=partners,

@@ -135,7 +135,7 @@ def mutate(prediction: dict[str, Any], chance: random.Random) -> None:
         return
     container, key = chance.choice(found)
     value = container[key]
-    kind = chance.choice(["odd", "odd", "delete", "swap", "nudge", "rename", "wrap", "foreign", "repeat"])
+    kind = chance.choice(["odd", "odd", "delete", "swap", "nudge", "rename", "wrap", "foreign", "repeat", "nest"])
     if kind == "odd":
         container[key] = copy.deepcopy(chance.choice(ODD))
     elif kind == "delete":
@@ -156,6 +156,10 @@ def mutate(prediction: dict[str, Any], chance: random.Random) -> None:
         container[key] = chance.choice([[value], {key if isinstance(key, str) else "a": value}])
     elif kind == "foreign" and isinstance(container, dict):
         container[key] = copy.deepcopy(sample(chance.choice(list(SAMPLES))).get(key, value))
+    elif kind == "nest" and isinstance(container, dict):  # the SDK looks for values under the name of the control
+        container[chance.choice(list(SAMPLES))] = copy.deepcopy(
+            chance.choice([{}, {"choices": ["Good"]}, container])
+        )
     elif kind == "repeat" and isinstance(container, list):
         container.append(copy.deepcopy(value))
 

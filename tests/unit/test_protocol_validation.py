@@ -159,6 +159,7 @@ REFUSED: dict[str, tuple[Any, str, str, list[str]]] = {
     "more stars than there are": (value("stars", rating=8), "value", "stars", ["(Rating)", "8", "from 0 to 7"]),
     "a value that is no dict": (sample("mood", value="Good"), "value", "mood", ["`Good`", "dict"]),
     "a mask of no bytes": (value("mask", rle=[0, 256]), "value", "mask", ["rle"]),
+    "a value that hides another one": (value("mood", mood={"choices": ["Ugly"]}), "label", "mood", ["`Ugly`"]),
     "text for a region": ("Good", "shape", "", ["`Good`", "dict"]),
 }  # fmt: skip
 
