@@ -10,6 +10,7 @@ BackendError
 ├── ModelError                the author's code failed
 │   ├── LoadError             importing the module or constructing the class failed
 │   ├── PredictError          predict() failed
+│   ├── RegionError           something found cannot be a region, or a region cannot be read (see regions)
 │   └── FitError              fit() failed
 ├── Unavailable               try again later
 │   ├── WorkerDied            the process answering this request ended
@@ -62,6 +63,10 @@ class LoadError(ModelError):
 
 class PredictError(ModelError):
     """The model's predict() failed."""
+
+
+class RegionError(ModelError):
+    """This cannot be a region."""
 
 
 class FitError(ModelError):
