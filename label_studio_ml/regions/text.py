@@ -269,7 +269,22 @@ def _html_texts(html: str) -> Iterator[tuple[str, str]]:
     except etree.ParserError:  # nothing in it
         return
     if body is not None:
+        _add_table_bodies(body)
         yield from _texts_below(body, "")
+
+
+def _add_table_bodies(body: Any) -> None:
+    """Put rows into the `<tbody>` that browsers add where a table has none."""
+    for table in body.iter("table"):
+        added = None
+        for child in list(table):
+            if child.tag != "tr":
+                added = None
+                continue
+            if added is None:
+                added = table.makeelement("tbody")
+                child.addprevious(added)
+            added.append(child)
 
 
 def _texts_below(element: Any, path: str) -> Iterator[tuple[str, str]]:
