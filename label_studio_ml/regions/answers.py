@@ -184,7 +184,8 @@ def number(
     {'number': 3}
     """
     found = finite(value, "the number")
-    kept = int(found) if isinstance(plain(value), int) else found
+    as_given = plain(value)
+    kept = as_given if isinstance(as_given, int) else found
     return build(from_name, to_name, "number", {"number": kept}, score=score, id=id)
 
 

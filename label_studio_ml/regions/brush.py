@@ -110,6 +110,6 @@ def read_brush(region: Mapping[str, Any], *, size: Size | None = None) -> Mask:
         if int.from_bytes(code[:4], "big") != shape[0] * shape[1] * shape[2]:  # told before memory is taken for it
             raise RegionError(f"{name_of(region)} is not for an image of {shape[1]}x{shape[0]} pixels.")
         pixels = np.asarray(decode_rle(code)).reshape(shape)
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise RegionError(f"{name_of(region)} has a broken run-length code: {error}.") from None
     return Mask(**found_in(region), mask=pixels[:, :, 3] > 127)  # the edge of a person's stroke is half transparent

@@ -157,7 +157,7 @@ def _moment(value: Any, what: str) -> float | str:
     if isinstance(value, str):
         return value
     found = finite(value, what)
-    return int(found) if isinstance(value, int) else found  # time stamps in nanoseconds are beyond floats
+    return value if isinstance(value, int) else found  # time stamps in nanoseconds are beyond floats
 
 
 def read_time_series_span(region: Mapping[str, Any]) -> TimeSpan:

@@ -234,21 +234,20 @@ def hypertext_span(
     texts = list(_html_texts(html))
     content = "".join(text for _, text in texts)
     first, after = _span(start, end, len(content), "text")
-    begin, finish, position = None, None, 0
+    covered, position = [], 0
     for path, text in texts:
-        if path:  # a <br> has none
-            if begin is None and first < position + len(text):
-                begin = path, max(first - position, 0)
-            if position < after:
-                finish = path, min(after - position, len(text))
+        inside = max(first - position, 0), min(after - position, len(text))
+        if path and inside[0] < inside[1]:  # a <br> has no path
+            covered.append((path, *inside))
         position += len(text)
-    if begin is None or finish is None:
+    if not covered:
         raise RegionError(f"The span {first}:{after} holds nothing but line breaks.")
+    (begin, start_offset, _), (finish, _, end_offset) = covered[0], covered[-1]
     value = {
-        "start": begin[0],
-        "end": finish[0],
-        "startOffset": begin[1],
-        "endOffset": finish[1],
+        "start": begin,
+        "end": finish,
+        "startOffset": start_offset,
+        "endOffset": end_offset,
         "globalOffsets": {"start": first, "end": after},
         "text": content[first:after],
         "hypertextlabels": label_list(label),
