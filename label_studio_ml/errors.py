@@ -11,6 +11,7 @@ BackendError
 │   ├── LoadError             importing the module or constructing the class failed
 │   ├── PredictError          predict() failed
 │   │   └── InvalidPrediction what it returned cannot be stored or shown (names the reason and the control)
+│   ├── RegionError           something found cannot be a region, or a region cannot be read (see regions)
 │   └── FitError              fit() failed
 ├── Unavailable               try again later
 │   ├── WorkerDied            the process answering this request ended
@@ -93,6 +94,10 @@ class InvalidPrediction(PredictError):
         super().__init__(message)
         self.reason = reason
         self.control = control
+
+
+class RegionError(ModelError):
+    """This cannot be a region."""
 
 
 class FitError(ModelError):

@@ -65,23 +65,12 @@ class LabelStudioMLBase:
 
     One instance serves one project, one labeling config and one version, and is kept loaded between requests.
 
+    >>> from label_studio_ml import regions
     >>> class Greeter(LabelStudioMLBase):
     ...     def predict(self, tasks, context=None, **kwargs):
     ...         name, to_name, value = self.get_first_tag_occurence("TextArea", "Text")
-    ...         return [
-    ...             {
-    ...                 "result": [
-    ...                     {
-    ...                         "from_name": name,
-    ...                         "to_name": to_name,
-    ...                         "type": "textarea",
-    ...                         "value": {"text": ["Hello, " + task["data"][value]]},
-    ...                     }
-    ...                 ],
-    ...                 "score": 1.0,
-    ...             }
-    ...             for task in tasks
-    ...         ]
+    ...         greetings = ["Hello, " + task["data"][value] for task in tasks]
+    ...         return [{"result": [regions.text_area(name, to_name, text)], "score": 1.0} for text in greetings]
     >>> config = '<View><Text name="t" value="$who"/><TextArea name="reply" toName="t"/></View>'
     >>> Greeter(label_config=config).predict([{"data": {"who": "Ada"}}])[0]["result"][0]["value"]
     {'text': ['Hello, Ada']}

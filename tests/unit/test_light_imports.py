@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ["PIL", "label_studio_ml.model", "label_studio_sdk", "numpy", "pandas", "pydantic", "requests"]
+HEAVY = ["PIL", "label_studio_ml.model", "label_studio_sdk", "lxml", "numpy", "pandas", "pydantic", "requests"]
 
 
 def loaded_by(code: str, cwd: Path) -> set[str]:
@@ -30,6 +30,7 @@ def loaded_by(code: str, cwd: Path) -> set[str]:
         "import label_studio_ml.api",
         "import label_studio_ml.utils",
         "import label_studio_ml.server",
+        "import label_studio_ml.regions",
     ],
 )
 def test_what_the_web_process_imports_is_light(code: str, tmp_path: Path) -> None:

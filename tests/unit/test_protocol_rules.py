@@ -18,7 +18,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from label_studio_ml.errors import InvalidPrediction
 from label_studio_ml.protocol import rules
 from label_studio_ml.protocol.validation import Checker
-from tests.regions import CONFIG, SAMPLES, relation, sample, split
+from tests.region_samples import CONFIG, SAMPLES, relation, sample, split
 
 INTERFACE = LabelInterface(CONFIG)
 CHECKER = Checker(INTERFACE)

@@ -11,7 +11,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from label_studio_ml.backend.answers import REASONS
 from label_studio_ml.errors import InvalidPrediction
 from label_studio_ml.protocol.validation import Checker
-from tests.regions import CONFIG, SAMPLES, relation, sample, split
+from tests.region_samples import CONFIG, SAMPLES, relation, sample, split
 
 CHECKER = Checker(LabelInterface(CONFIG))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from label_studio_ml import regions
 from label_studio_ml.model import LabelStudioMLBase
 
 
@@ -18,19 +19,13 @@ class DummyModel(LabelStudioMLBase):
 
     def random_prediction(self) -> dict[str, Any]:
         for from_name, control in self.parsed_label_config.items():
-            label = random.choice(control["labels"] or [""])
+            to_name, label = control["to_name"][0], random.choice(control["labels"] or [""])
             if control["type"] == "Choices":
-                value: dict[str, Any] = {"choices": [label]}
-            elif control["type"] == "RectangleLabels":  # numbers are percent of the image
-                value = {"x": 25, "y": 25, "width": 50, "height": 50, "rectanglelabels": [label]}
+                region = regions.choices(from_name, to_name, label)
+            elif control["type"] == "RectangleLabels":
+                region = regions.rectangle(from_name, to_name, label, xywh=(160, 120, 320, 240), size=(640, 480))
             else:
                 continue
-            region = {
-                "from_name": from_name,
-                "to_name": control["to_name"][0],
-                "type": control["type"].lower(),
-                "value": value,
-            }
             return {"result": [region], "score": random.random()}
         return {"result": [], "score": 0.0}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from label_studio_ml import regions
 from label_studio_ml.model import LabelStudioMLBase
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class SimpleTextClassifier(LabelStudioMLBase):
             self.prediction(scores) if text else [] for text, scores in zip(texts, self.scores(texts), strict=True)
         ]
 
-    def text(self, task: dict[str, Any]) -> str:
+    def text(self, task: Mapping[str, Any]) -> str:
         return str(task["data"].get(self.value) or "").strip()
 
     def scores(self, texts: list[str]) -> list[dict[str, float]]:
@@ -67,12 +68,7 @@ class SimpleTextClassifier(LabelStudioMLBase):
         if self.multiple:
             likely = [label for label, score in scores.items() if score >= MULTIPLE_CHOICE_THRESHOLD]
             chosen = likely or chosen
-        region = {
-            "from_name": self.from_name,
-            "to_name": self.to_name,
-            "type": "choices",
-            "value": {"choices": chosen},
-        }
+        region = regions.choices(self.from_name, self.to_name, chosen)
         return {"result": [region], "score": sum(scores[label] for label in chosen) / len(chosen)}
 
     def fit(  # LabelStudioMLBase knows two forms of fit()
@@ -115,16 +111,10 @@ class SimpleTextClassifier(LabelStudioMLBase):
 
     def examples(self, tasks: Iterable[dict[str, Any]]) -> Iterator[tuple[str, list[str]]]:
         """Each annotation that can be learned from, as (text, choices)."""
-        for task in tasks:
-            for annotation in task["annotations"]:
-                if annotation.get("was_cancelled"):  # the annotator skipped the task
-                    continue
-                for region in annotation["result"]:
-                    if region.get("from_name") != self.from_name:
-                        continue
-                    chosen = [label for label in region["value"]["choices"] if label in self.labels]
-                    if chosen and self.text(task):
-                        yield self.text(task), chosen
+        for task, region in regions.annotated(tasks, self.from_name):
+            chosen = [label for label in regions.read_choices(region) if label in self.labels]
+            if chosen and self.text(task):
+                yield self.text(task), chosen
 
 
 def new_pipeline(classifier: Any) -> Any:

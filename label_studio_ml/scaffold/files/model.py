@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from label_studio_ml import regions
 from label_studio_ml.model import LabelStudioMLBase
 
 
@@ -27,12 +28,7 @@ class NewModel(LabelStudioMLBase):
         best = max(self.choices, key=lambda choice: self.counts.get(choice, 0))
         seen = sum(self.counts.values())
         score = self.counts.get(best, 0) / seen if seen else 1 / len(self.choices)
-        region = {
-            "from_name": self.from_name,
-            "to_name": self.to_name,
-            "type": "choices",
-            "value": {"choices": [best]},
-        }
+        region = regions.choices(self.from_name, self.to_name, best)
         return [{"result": [region], "score": score} for task in tasks]
 
     def fit(self, annotations, workdir=None, **kwargs):
@@ -42,11 +38,7 @@ class NewModel(LabelStudioMLBase):
         """
         counts = Counter(
             choice
-            for task in annotations
-            for annotation in task["annotations"]
-            if not annotation.get("was_cancelled")  # skipped by the annotator
-            for region in annotation["result"]
-            if region["from_name"] == self.from_name
-            for choice in region["value"]["choices"]
+            for task, region in regions.annotated(annotations, self.from_name)
+            for choice in regions.read_choices(region)
         )
         return {"counts": dict(counts)}
