@@ -134,19 +134,23 @@ class Cache:
                 self._remember(key, error)
                 raise
             path, size = self._publish(key, name, part)
-        self._count(size)
+        self._count(key, size)
         return path
 
     def place(self, key: str, name: str) -> Path:
         """Where the file of a key is, or would be."""
         return self.folder / key[:2] / (key + ("" if not name or name.startswith(".") else "-") + name)
 
-    def shrink(self) -> int:
-        """Delete what was not used for longest until the rest fits, and return what the rest takes up."""
+    def shrink(self, keep: str = "") -> int:
+        """Delete what was not used for longest until the rest fits, and return what the rest takes up.
+
+        Args:
+            keep: key of a file that is about to be handed out.
+        """
         now = time.time()
         with self._usable(), self._locked(fcntl.LOCK_EX):
             self._clear_parts()
-            held = self._held()
+            held = {keep, *self._held()}
             files = [(entry, entry.stat()) for entry in self._files()]
             total = sum(status.st_size for _, status in files)
             if total <= self._limit:
@@ -249,13 +253,13 @@ class Cache:
         while len(self._failures) > _REMEMBERED_FAILURES:
             self._failures.popitem(last=False)
 
-    def _count(self, size: int) -> None:
+    def _count(self, key: str, size: int) -> None:
         """Look through the folder only now and then: other processes add to it, too."""
         with self._counting:
             self._added += size
             full = (self._total or 0) + self._added > self._limit and self._added > self._limit // 100
             if self._total is None or full or self._added > self._limit // 20:
-                self._total = self.shrink()
+                self._total = self.shrink(keep=key)
                 self._added = 0
 
 

@@ -25,6 +25,7 @@ from .media_network import CheckedBackend, Policy, Refused
 
 MAX_REDIRECTS = 5
 _ATTEMPTS = 4
+_FIRST_PAUSE = 0.25
 _READ_TIMEOUT = 20.0
 _TRY_AGAIN = {408, 425, 429, 502, 503, 504}
 _MEDIA_PATHS = re.compile(r"/data/|/storage-data/|/(tasks|projects)/\d+/(presign|resolve)/")
@@ -175,7 +176,7 @@ class _Download:
                         f"{self._shown} could not be fetched in {failures} attempts: {interruption}. "
                         "Is it reachable from here?"
                     ) from interruption
-                self._pause(interruption.wait or 0.25 * 2**failures)
+                self._pause(_FIRST_PAUSE * 2 ** (failures - 1) if interruption.wait is None else interruption.wait)
                 continue
             return self._content_type
 
@@ -221,8 +222,8 @@ class _Download:
             found = parse(str(url.join(location)))
         except (MediaError, httpx.InvalidURL, ValueError) as error:
             raise MediaError(f"{self._shown} redirects to {shown(location)}, which is not followed.") from error
-        own = self._own
-        if at_home and own and not own.covers(found) and found.host == own.base.host and own.serves(found):
+        more_secure = (url.scheme, found.scheme) == ("http", "https")
+        if at_home and more_secure and (url.raw_host, url.raw_path) == (found.raw_host, found.raw_path):
             raise MediaError(
                 f"{self._shown} redirects to {_shown_origin(found)}: set LABEL_STUDIO_URL to that, "
                 "because the token goes to no other place than the one that is set."

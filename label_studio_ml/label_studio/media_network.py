@@ -105,14 +105,14 @@ class Policy:
 
     def _check(self, name: str, port: int, address: Address, host: str) -> None:
         shown = host if literal_address(host.strip("[]")) == address else f"{host} ({address})"
-        for meant in (address, *embedded(address)):
-            if any(meant in network for network in _NEVER):
-                raise Refused(f"{shown} is a link-local, metadata or reserved address, and never fetched from")
-            if not is_public(meant) and not self._permits(name, port, meant):
-                raise Refused(
-                    f"{shown} is on this machine or in a private network; "
-                    "name it in --allow-private-media if media may come from there"
-                )
+        meant = [address, *embedded(address)]
+        if any(one in network for one in meant for network in _NEVER):
+            raise Refused(f"{shown} is a link-local, metadata or reserved address, and never fetched from")
+        if not all(is_public(one) or self._permits(name, port, one) for one in meant):
+            raise Refused(
+                f"{shown} is on this machine or in a private network; "
+                "name it in --allow-private-media if media may come from there"
+            )
 
     def _permits(self, name: str, port: int, address: Address) -> bool:
         return (
