@@ -64,6 +64,7 @@ class _Source:
     """Where to fetch something: the first of the addresses that has it."""
 
     urls: Sequence[httpx.URL]
+    title: str
     name: str
     own: Origin | None
     key: Sequence[str]
@@ -154,11 +155,19 @@ class Media:
 
         for place, url in enumerate(source.urls):
             try:
-                kind = download(url, file, policy, source.own, self._limits, verify=self._settings.verify_ssl)
+                kind = download(
+                    url,
+                    file,
+                    policy,
+                    source.own,
+                    self._limits,
+                    title=source.title,
+                    verify=self._settings.verify_ssl,
+                )
                 break
             except Answered as error:
                 if error.status in (401, 403) or place + 1 == len(source.urls):
-                    raise
+                    raise MediaError(str(error)) from error
         file.seek(0)
         return file_name(source.name, kind, file.read(64))
 
@@ -248,7 +257,7 @@ def _source(address: str, inside: str | None, own: Origin | None, where: LabelSt
         url = parse(address)
         at_home = own is not None and own.covers(url)
         key = ["http", where.account, address] if at_home else ["http", address]
-        return _Source([url], name_in(address), own if at_home else None, key)
+        return _Source([url], shown(address), name_in(address), own if at_home else None, key)
     if own is None:
         raise MediaError(
             f"{shown(address)} is in Label Studio, whose address is not known. "

@@ -123,6 +123,8 @@ def download(
     policy: Callable[[bool], Policy],
     own: Origin | None,
     limits: Limits,
+    *,
+    title: str = "",
     verify: bool = True,
 ) -> str:
     """Write what is at an address into an empty file and return its Content-Type.
@@ -133,12 +135,13 @@ def download(
         policy: says where to connect; told whether that is Label Studio's own origin.
         own: Label Studio, if it is known.
         limits: of size and time.
+        title: what messages call it; the address by default.
         verify: whether to check certificates.
 
     Raises:
         MediaError: it cannot be had; the message says why and what to do.
     """
-    return _Download(url, file, policy, own, limits, verify).run()
+    return _Download(url, file, policy, own, limits, title or shown(str(url)), verify).run()
 
 
 class _Download:
@@ -149,11 +152,11 @@ class _Download:
         policy: Callable[[bool], Policy],
         own: Origin | None,
         limits: Limits,
+        title: str,
         verify: bool,
     ) -> None:
         self._url, self._file, self._own, self._limits = url, file, own, limits
-        self._policy, self._verify = policy, verify
-        self._shown = shown(str(url))
+        self._policy, self._title, self._verify = policy, title, verify
         self._deadline = time.monotonic() + limits.seconds
         self._etag = ""
         self._content_type = ""
@@ -173,7 +176,7 @@ class _Download:
                     self._start_over()
                 if failures >= _ATTEMPTS:
                     raise MediaError(
-                        f"{self._shown} could not be fetched in {failures} attempts: {interruption}. "
+                        f"{self._title} could not be fetched in {failures} attempts: {interruption}. "
                         "Is it reachable from here?"
                     ) from interruption
                 self._pause(_FIRST_PAUSE * 2 ** (failures - 1) if interruption.wait is None else interruption.wait)
@@ -193,7 +196,7 @@ class _Download:
             with self._answer(headers) as response:
                 return self._receive(response, offset)
         except Refused as error:
-            raise MediaError(f"{self._shown} is not fetched: {error}.") from error
+            raise MediaError(f"{self._title} is not fetched: {error}.") from error
         except _INTERRUPTIONS as error:
             raise _Interrupted(one_line(error)) from error
 
@@ -212,7 +215,7 @@ class _Download:
                     yield response
                     return
             url = self._next(url, location, at_home)
-        raise MediaError(f"{self._shown} redirects more than {MAX_REDIRECTS} times. Correct the address.")
+        raise MediaError(f"{self._title} redirects more than {MAX_REDIRECTS} times. Correct the address.")
 
     def _next(self, url: httpx.URL, location: str, at_home: bool) -> httpx.URL:
         """Where a redirect leads."""
@@ -221,11 +224,11 @@ class _Download:
         try:
             found = parse(str(url.join(location)))
         except (MediaError, httpx.InvalidURL, ValueError) as error:
-            raise MediaError(f"{self._shown} redirects to {shown(location)}, which is not followed.") from error
+            raise MediaError(f"{self._title} redirects to {shown(location)}, which is not followed.") from error
         more_secure = (url.scheme, found.scheme) == ("http", "https")
         if at_home and more_secure and (url.raw_host, url.raw_path) == (found.raw_host, found.raw_path):
             raise MediaError(
-                f"{self._shown} redirects to {_shown_origin(found)}: set LABEL_STUDIO_URL to that, "
+                f"{self._title} redirects to {_shown_origin(found)}: set LABEL_STUDIO_URL to that, "
                 "because the token goes to no other place than the one that is set."
             )
         return found
@@ -266,7 +269,7 @@ class _Download:
         if status in (401, 403) and at_home:
             raise self._token_refused(f"status {status}")
         hint = "Is the file still in Label Studio?" if at_home else "Does the address still hold, without a login?"
-        raise Answered(f"{self._shown} was answered with status {status}. {hint}", status)
+        raise Answered(f"{self._title} was answered with status {status}. {hint}", status)
 
     def _receive(self, response: httpx.Response, offset: int) -> bool:
         """Write a body where it belongs; true when the file is complete."""
@@ -319,19 +322,19 @@ class _Download:
 
     def _too_slow(self) -> MediaError:
         return MediaError(
-            f"{self._shown} could not be fetched within {self._limits.seconds:g} s. "
+            f"{self._title} could not be fetched within {self._limits.seconds:g} s. "
             "Raise --media-timeout if it needs longer."
         )
 
     def _too_large(self, size: int) -> MediaError:
         return MediaError(
-            f"{self._shown} has {size:,} bytes or more, and --max-media-size allows {self._limits.size:,}. "
+            f"{self._title} has {size:,} bytes or more, and --max-media-size allows {self._limits.size:,}. "
             "Raise it if the file is wanted."
         )
 
     def _token_refused(self, why: str) -> Answered:
         return Answered(
-            f"{self._shown} is not given to us by Label Studio ({why}). "
+            f"{self._title} is not given to us by Label Studio ({why}). "
             "Set LABEL_STUDIO_API_KEY to the token of a user who may see the project.",
             403,
         )
