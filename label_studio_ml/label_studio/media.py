@@ -268,9 +268,8 @@ def _source(address: str, inside: str | None, own: Origin | None, where: LabelSt
         paths, key = [_presign(address, where)], ["cloud", where.project_id or f"task {where.task_id}", address]
     else:
         paths, key = _paths(inside), ["label-studio", inside]
-    return _Source(
-        [parse(home + path) for path in paths], name_in(inside or address), own, [*key, home, where.account]
-    )
+    urls, title = [parse(home + path) for path in paths], f"{shown(inside or address)} of {home}"
+    return _Source(urls, title, name_in(inside or address), own, [*key, home, where.account])
 
 
 def _inside_label_studio(address: str, own: Origin | None) -> str | None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import base64
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jwt
 import pytest
 
 from label_studio_ml import settings, utils
+from label_studio_ml.backend.host import ModelHost
 from label_studio_ml.errors import MediaError
 from label_studio_ml.label_studio.media import LabelStudio, Media
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.store.database import Database
 from tests.inprocess import served
 from tests.media_server import File, MediaServer, media_server
 
@@ -216,8 +219,15 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("address", ["/data/local-files/?d=dogs/1.jpg", "/data/local-files?d=/dogs//1.jpg",
-                                     "/data/local-files/?d=dogs%2F1.jpg", "/data/local-files/?d=inside.jpg"])  # fmt: skip
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/data/local-files/?d=dogs/1.jpg",
+        "/data/local-files?d=/dogs//1.jpg",
+        "/data/local-files/?d=dogs%2F1.jpg",
+        "/data/local-files/?d=inside.jpg",
+    ],
+)
 def test_local_files_are_read_where_they_are(address: str, root: Path, tmp_path: Path) -> None:
     path = media(tmp_path, local_files_document_root=str(root)).path(address)
     assert path.read_bytes() == b"dog"
@@ -330,8 +340,6 @@ def test_a_class_made_by_hand_keeps_media_in_the_users_cache_folder(
 
 
 def test_a_batch_is_fetched_at_once_but_not_all_of_it(label_studio: MediaServer) -> None:
-    import threading
-
     together = threading.Barrier(4)
     tasks = []
     for number in range(8):
@@ -356,7 +364,7 @@ def test_one_that_fails_does_not_cost_the_others(
         {"id": n, "data": {"image": f"/data/upload/7/{n}.png", "other": f"/data/upload/8/{n}.png"}} for n in (1, 2)
     ]
     assert list(model.prefetch(tasks, "image")) == ["/data/upload/7/1.png"]
-    assert "/data/upload/7/2.png was answered with status 404" in caplog.text
+    assert f"/data/upload/7/2.png of {label_studio.url} was answered with status 404" in caplog.text
     assert not any("/8/" in path for path in label_studio.paths())
 
 
@@ -384,7 +392,7 @@ def test_words_that_are_the_name_of_a_file_stay_words(tmp_path: Path, monkeypatc
 class Looking(LabelStudioMLBase):
     """Says where it finds the media of its tasks, by the method and by the function."""
 
-    seen: list[tuple[str, str]] = []
+    seen: ClassVar[list[tuple[str, str]]] = []
 
     def predict(self, tasks: list[dict[str, Any]], context: Any = None, **kwargs: Any) -> Any:
         for task in tasks:
@@ -422,13 +430,10 @@ def test_what_cannot_be_fetched_costs_its_task_and_says_why(
         backend.setup(hostname=label_studio.url, access_token=TOKEN)
         results = backend.predict("/data/upload/7/cat.png", "/data/upload/7/no.png")
     assert [bool(result) for result in results] == [True, False]
-    assert "/data/upload/7/no.png was answered with status 404" in caplog.text
+    assert "predict() raised MediaError: /data/upload/7/no.png of http://127.0.0.1:" in caplog.text
 
 
 def test_fetching_media_is_not_learning(label_studio: MediaServer, tmp_path: Path) -> None:
-    from label_studio_ml.backend.host import ModelHost
-    from label_studio_ml.store.database import Database
-
     config = settings.load({}, model_dir=str(tmp_path / "state"))
     config.media_folder.mkdir(parents=True)
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")

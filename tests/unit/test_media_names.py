@@ -27,7 +27,7 @@ from label_studio_ml.label_studio.media_names import file_name, name_in, shown
         ("film", "binary/octet-stream", b"\0\0\0\x20ftypisom", "film.mp4"),
         ("paper", "nonsense", b"%PDF-1.7", "paper.pdf"),
         ("something", "", b"hello", "something"),
-        ("data.unknownkind", "", b"hello", "data"),
+        ("data.unknownkind", "", b"hello", "data_unknownkind"),
         ("data.xyzw", "", b"hello", "data.xyzw"),
         ("", "image/gif", b"", ".gif"),
         ("../../etc/passwd", "", b"", "etc_passwd"),
