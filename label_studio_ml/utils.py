@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -247,6 +248,7 @@ def is_preload_needed(url: str) -> bool:
         path.startswith(("upload/", "data/upload/"))
         or (url.startswith("/data/") and "?d=" in url)
         or url.startswith(_CLOUD_SCHEMES)
+        or re.match(r"/(tasks|projects)/\d+/(presign|resolve)/", url) is not None
         or is_valid_url(url)
         or _is_file(url)
     )

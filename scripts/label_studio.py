@@ -250,13 +250,14 @@ class LabelStudioServer:
         port: int,
         log_file: Path,
         account: Account | None = None,
-        settings: Mapping[str, str] | None = None,
     ) -> None:
-        """Start it; `wait_ready` tells when it answers. `settings` are more of its environment variables."""
+        """Start it; `wait_ready` tells when it answers. It serves local files from a folder beside `data_dir`."""
         account = account or Account()
         data_dir.mkdir(parents=True, exist_ok=True)
         self.url = f"http://localhost:{port}"
         self.api = LabelStudio(self.url, account.token)
+        self.local_files = data_dir.parent / "local-files"
+        self.local_files.mkdir(exist_ok=True)
         self._process = Process(
             [venv / "bin" / "label-studio", "start", "--no-browser", "--port", str(port)],
             cwd=data_dir,
@@ -278,7 +279,9 @@ class LabelStudioServer:
                 "SENTRY_DSN": "",
                 "FRONTEND_SENTRY_DSN": "",
                 "LATEST_VERSION_CHECK": "false",
-                **(settings or {}),
+                # Storages of local files may be below this folder.
+                "LOCAL_FILES_SERVING_ENABLED": "true",
+                "LOCAL_FILES_DOCUMENT_ROOT": str(self.local_files),
             },
         )
 

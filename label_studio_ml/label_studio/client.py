@@ -6,6 +6,7 @@ import functools
 import json
 import logging
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,9 +45,11 @@ def connect(hostname: str, token: str, *, verify: bool = True) -> LabelStudio:
     """
     try:
         http = httpx.Client(timeout=_TIMEOUT, follow_redirects=True, verify=verify)
-        return LabelStudio(base_url=hostname.rstrip("/"), api_key=token, httpx_client=http)
+        client = LabelStudio(base_url=hostname.rstrip("/"), api_key=token, httpx_client=http)
+        weakref.finalize(client, http.close)
     except ApiError as error:
         raise LabelStudioError(f"Label Studio's token cannot be used: {_body(error)}") from error
+    return client
 
 
 def working_token(client: LabelStudio) -> str:
@@ -111,6 +114,7 @@ def _page(client: LabelStudio, project_id: str, page: int, attempts: int) -> dic
         "page": page,
         "page_size": PAGE_SIZE,
         "fields": "all",
+        "resolve_uri": "false",  # cloud addresses as exports have them
         "query": json.dumps(_ANNOTATED),
     }
     problem = ""

@@ -17,7 +17,7 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote, unquote_to_bytes, urlsplit
@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 _CLOUD = re.compile(r"(s3|gs|azure-blob)://", re.IGNORECASE)
 _HTTP = re.compile(r"https?:", re.IGNORECASE)
 _INLINE = re.compile(r"data:", re.IGNORECASE)
+_RESOLVED = re.compile(r"/(tasks|projects)/(\d+)/(?:presign|resolve)/?\?fileuri=([A-Za-z0-9_=-]+)")
 _UPLOAD = re.compile(r"/data/upload/(\d+)/([^/?#]+)")
 
 Token = str | Callable[[], str | None] | None
@@ -111,6 +112,7 @@ class Media:
             key = _key(["data", address])
             return self._cache.obtain(key, lambda file: _write_inline(address, file, self._limits.size))
         own = self._origin(where)
+        address, where = _unresolved(address, own, where)
         inside = _inside_label_studio(address, own)
         if inside is not None:
             local = self._on_this_machine(inside, own, upload_folders)
@@ -248,7 +250,7 @@ def local_paths(get: Callable[[str, Any], str], wanted: Mapping[str, Any], paral
 
 def is_path(value: str) -> bool:
     """Whether a value that may be a file can only be one of this machine."""
-    kinds = (_INLINE, _CLOUD, _HTTP)
+    kinds = (_INLINE, _CLOUD, _HTTP, _RESOLVED)
     return _inside_label_studio(value, None) is None and not any(kind.match(value) for kind in kinds)
 
 
@@ -272,18 +274,34 @@ def _source(address: str, inside: str | None, own: Origin | None, where: LabelSt
     return _Source(urls, title, name_in(inside or address), own, [*key, home, where.account])
 
 
-def _inside_label_studio(address: str, own: Origin | None) -> str | None:
-    """The path of an upload or a local file in Label Studio, in any of the ways in which tasks spell it."""
-    path = address
+def _path_at_home(address: str, own: Origin | None) -> str:
+    """The path of an address of Label Studio, relative to where Label Studio is; other addresses as they are."""
     if _HTTP.match(address):
         if own is None or not own.covers(parse(address)):
-            return None
+            return address
         parts = urlsplit(address)
-        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        address = parts.path + (f"?{parts.query}" if parts.query else "")
     base = own.base.path.rstrip("/") if own else ""
-    if base and path.startswith(base + "/"):
-        path = path[len(base) :]
-    elif re.match(r"/?upload/", path):
+    return address[len(base) :] if base and address.startswith(base + "/") else address
+
+
+def _unresolved(address: str, own: Origin | None, where: LabelStudio) -> tuple[str, LabelStudio]:
+    """The cloud address inside one of Label Studio's own for it, which its API puts into tasks."""
+    found = _RESOLVED.fullmatch(_path_at_home(address, own))
+    if found is None:
+        return address, where
+    try:
+        cloud = base64.urlsafe_b64decode(found[3]).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return address, where
+    known = {"task_id": found[2]} if found[1] == "tasks" else {"task_id": None, "project_id": found[2]}
+    return cloud, replace(where, **known)
+
+
+def _inside_label_studio(address: str, own: Origin | None) -> str | None:
+    """The path of an upload or a local file in Label Studio, in any of the ways in which tasks spell it."""
+    path = _path_at_home(address, own)
+    if re.match(r"/?upload/", path):
         path = "/data/" + path.lstrip("/")
     elif path.startswith(("data/upload/", "storage-data/uploaded")):
         path = "/" + path

@@ -17,14 +17,7 @@ def label_studio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[La
     """Label Studio on a free port with an empty data folder; installed first where it never was."""
     install(cached_venv())
     folder = tmp_path_factory.mktemp("label-studio")
-    (folder / "local-files").mkdir()
-    settings = {
-        "LOCAL_FILES_SERVING_ENABLED": "true",
-        "LOCAL_FILES_DOCUMENT_ROOT": str(folder / "local-files"),
-    }
-    server = LabelStudioServer(
-        cached_venv(), folder / "data", free_port(), folder / "label-studio.log", settings=settings
-    )
+    server = LabelStudioServer(cached_venv(), folder / "data", free_port(), folder / "label-studio.log")
     try:
         server.wait_ready()
         yield server

@@ -124,6 +124,29 @@ def test_cloud_addresses_go_through_the_project_without_a_task(label_studio: Med
         media(tmp_path).path("s3://bucket/cat.png", at(label_studio))
 
 
+@pytest.mark.parametrize("absolute", [True, False])
+@pytest.mark.parametrize("kind", ["tasks/5/resolve", "tasks/5/presign", "projects/3/resolve"])
+def test_cloud_addresses_as_the_api_has_them(
+    kind: str, absolute: bool, label_studio: MediaServer, tmp_path: Path
+) -> None:
+    label_studio.files["/tasks/5/presign/"] = label_studio.files["/projects/3/presign/"] = File(PNG)
+    address = f"/{kind}/?fileuri={base64.urlsafe_b64encode(b's3://bucket/a/cat.png').decode()}"
+    address = label_studio.url + address if absolute else address
+    found = media(tmp_path)
+    path = found.path(address, at(label_studio, project_id="3.1"))
+    assert path.name.endswith("-cat.png")
+    assert utils.is_preload_needed(address)
+    assert label_studio.tokens() == [f"Token {TOKEN}"]
+
+
+def test_a_resolved_address_is_only_good_for_the_cloud(label_studio: MediaServer, tmp_path: Path) -> None:
+    for hidden in ("/etc/passwd", "file:///etc/passwd", "http://169.254.169.254/"):
+        address = f"/tasks/5/resolve/?fileuri={base64.urlsafe_b64encode(hidden.encode()).decode()}"
+        with pytest.raises(MediaError):
+            media(tmp_path, allow_private_media="all").path(address, at(label_studio))
+    assert label_studio.asked == []
+
+
 def test_tasks_of_a_project_share_what_they_have_in_common(label_studio: MediaServer, tmp_path: Path) -> None:
     label_studio.files["/tasks/1/presign/"] = label_studio.files["/tasks/2/presign/"] = File(PNG)
     found = media(tmp_path)
