@@ -355,7 +355,7 @@ class _Body(httpx.SyncByteStream):
 
 @functools.cache
 def _ssl_context(verify: bool) -> ssl.SSLContext:
-    return httpx.create_ssl_context(verify=verify, trust_env=False)
+    return httpx.create_ssl_context(verify=verify)  # minds SSL_CERT_FILE
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int]:
