@@ -7,9 +7,11 @@ import hashlib
 import http.server
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -73,7 +75,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             media.asked.append(Request(self.path, {name.lower(): value for name, value in self.headers.items()}))
         try:
             self.answer(media.files.get(self.path.partition("?")[0]))
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
             self.close_connection = True
         finally:
             with media.lock:
@@ -139,12 +141,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def media_server(host: str = "127.0.0.1") -> Iterator[MediaServer]:
-    """A server on a free port of this machine."""
+def media_server(host: str = "127.0.0.1", certificate: Path | None = None) -> Iterator[MediaServer]:
+    """A server on a free port of this machine; with a certificate (and its key in one file) it speaks https."""
     handler = type("Handler", (_Handler,), {})
     with http.server.ThreadingHTTPServer((host, 0), handler) as server:
         server.daemon_threads = True
-        media = MediaServer(f"http://{host}:{server.server_address[1]}")
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        scheme = "https" if certificate else "http"
+        media = MediaServer(f"{scheme}://{host}:{server.server_address[1]}")
         handler.media = media  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

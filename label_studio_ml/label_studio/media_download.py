@@ -198,6 +198,11 @@ class _Download:
         except Refused as error:
             raise MediaError(f"{self._title} is not fetched: {error}.") from error
         except _INTERRUPTIONS as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise MediaError(
+                    f"{self._title} is not fetched: the certificate of its server is not trusted. "
+                    "Set SSL_CERT_FILE to that of your authority, or VERIFY_SSL to false."
+                ) from error
             raise _Interrupted(one_line(error)) from error
 
     @contextmanager

@@ -27,10 +27,14 @@ TOKEN = "0123456789abcdef0123456789abcdef01234567"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 
-@pytest.fixture
-def label_studio(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[MediaServer]:
+@pytest.fixture(autouse=True)
+def _own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def label_studio() -> Iterator[MediaServer]:
     with media_server() as server:
         yield server
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import io
+import ipaddress
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from label_studio_ml import settings
 from label_studio_ml.errors import MediaError
+from label_studio_ml.label_studio import media_download
 from label_studio_ml.label_studio.media_download import (
     MAX_REDIRECTS,
     Answered,
@@ -48,15 +55,15 @@ def fetch(
     size: int = 10**9,
     seconds: float = 30,
     authorization: str | None = TOKEN,
+    verify: bool = True,
 ) -> tuple[bytes, str]:
     """The content and its type."""
     origin = Origin(parse(own), lambda: authorization) if own else None
     own_host = host_and_port(origin.base) if origin else None
     private = settings.private_hosts(allow)
     file = io.BytesIO()
-    kind = download(
-        parse(url), file, lambda home: Policy(private, own_host if home else None), origin, Limits(size, seconds)
-    )
+    policies = {home: Policy(private, own_host if home else None) for home in (True, False)}
+    kind = download(parse(url), file, policies.__getitem__, origin, Limits(size, seconds), verify=verify)
     return file.getvalue(), kind
 
 
@@ -340,3 +347,48 @@ def test_paths_that_climb_are_seen_however_they_are_encoded(path: str) -> None:
 )
 def test_other_paths_do_not(path: str) -> None:
     assert not climbs(path)
+
+
+# --- certificates --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate that nobody vouches for but itself, for 127.0.0.1, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(alternative, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("certificate") / "both.pem"
+    encoding = serialization.Encoding.PEM
+    secret = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(made.public_bytes(encoding) + secret)
+    return path
+
+
+def test_certificates_are_checked_unless_told_otherwise(certificate: Path) -> None:
+    with media_server(certificate=certificate) as server:
+        server.files["/a"] = File(CONTENT)
+        with pytest.raises(MediaError, match="Set SSL_CERT_FILE to that of your authority, or VERIFY_SSL to false"):
+            fetch(server.url + "/a")
+        assert fetch(server.url + "/a", verify=False)[0] == CONTENT
+        assert len(server.asked) == 1
+
+
+def test_an_authority_of_ones_own_can_be_named(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    media_download._ssl_context.cache_clear()
+    try:
+        with media_server(certificate=certificate) as server:
+            server.files["/a"] = File(CONTENT)
+            assert fetch(server.url + "/a")[0] == CONTENT
+    finally:
+        media_download._ssl_context.cache_clear()
