@@ -16,7 +16,8 @@ BackendError
 ├── Unavailable               try again later
 │   ├── WorkerDied            the process answering this request ended
 │   └── StoreError            the database cannot be written or read
-└── LabelStudioError          Label Studio did not answer as needed
+├── LabelStudioError          Label Studio did not answer as needed
+└── MediaError                the media of a task cannot be had (names address and setting)
 """
 
 from __future__ import annotations
@@ -118,6 +119,10 @@ class StoreError(Unavailable):
 
 class LabelStudioError(BackendError):
     """Label Studio did not answer as needed."""
+
+
+class MediaError(BackendError):
+    """The media of a task cannot be had."""
 
 
 def one_line(error: BaseException) -> str:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import semver
 from label_studio_sdk._extensions.label_studio_tools.core.label_config import parse_config
-from label_studio_sdk._extensions.label_studio_tools.core.utils.io import get_local_path
 from label_studio_sdk.label_interface import LabelInterface
 
 from .backend import signatures, state
 from .backend.labels import LabelUse
+from .errors import MediaError
 from .protocol import events
 from .response import ModelResponse
-from .utils import is_preload_needed
+from .utils import addresses_in, is_preload_needed
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
@@ -353,7 +353,7 @@ class LabelStudioMLBase:
         if self._state.client is None and self.hostname and self.access_token:
             from .label_studio.client import connect
 
-            self._state.client = connect(self.hostname, self.access_token)
+            self._state.client = connect(self.hostname, self.access_token, verify=self._state.settings.verify_ssl)
         client: LabelStudio | None = self._state.client
         return client
 
@@ -362,8 +362,9 @@ class LabelStudioMLBase:
         client = self._get_label_studio_client()
         if client is None:
             return self.access_token or None
-        token: str = client._client_wrapper._tokens_client.api_key  # noqa: SLF001 - there is no public way
-        return token
+        from .label_studio.client import working_token
+
+        return working_token(client)
 
     def get_local_path(
         self,
@@ -372,30 +373,64 @@ class LabelStudioMLBase:
         ls_host: str | None = None,
         ls_access_token: str | None = None,
         task_id: int | None = None,
-        *args: Any,
-        **kwargs: Any,
+        cache_dir: str | None = None,
+        image_dir: str | None = None,
+        download_resources: bool = True,
+        **_kwargs: Any,
     ) -> str:
-        """A local file with the content of a task's media.
+        """A local file with the content of a task's media. It stays at least until `predict()` or `fit()` is over.
 
         Args:
-            url: an upload, local-files path, cloud address or http(s) address from task data.
-            project_dir: folder of uploads, when this machine has it.
+            url: an upload, local-files path, cloud address, http(s) address or data URI from task data.
+            project_dir: folder of a Label Studio project on this machine, where uploads may be found.
             ls_host: Label Studio's address; default: the one this instance knows.
             ls_access_token: a token for it; likewise.
             task_id: id of the task; cloud addresses need it.
-            *args: passed on to the SDK.
-            **kwargs: passed on to the SDK.
+            cache_dir: folder for what is fetched; default: that of the server.
+            image_dir: folder of uploads on this machine.
+            download_resources: whether to fetch at all, or only to say where the file would be.
+            **_kwargs: whatever else older packages took.
+
+        Raises:
+            MediaError: it cannot be had, or must not be; the message says what to do.
         """
-        path: str = get_local_path(
-            url,
-            *args,
-            project_dir=project_dir,
-            hostname=ls_host or self.hostname or None,
-            access_token=ls_access_token or self.get_label_studio_access_token(),
+        from .label_studio import media
+
+        where = media.LabelStudio(
+            hostname=ls_host or self.hostname,
+            token=ls_access_token or self.get_label_studio_access_token,
+            account=ls_access_token or self.access_token,
+            project_id=self.project_id,
             task_id=task_id,
-            **kwargs,
         )
-        return path
+        found = media.of(self._state.settings, Path(cache_dir).absolute()) if cache_dir else self._state.media
+        folders = media.upload_folders(image_dir, project_dir)
+        return str(found.path(url, where, upload_folders=folders, fetch=download_resources))
+
+    def prefetch(
+        self, tasks: list[dict[str, Any]], fields: str | list[str] | None = None, parallel: int = 8
+    ) -> dict[str, str]:
+        """Fetch the media of many tasks at once, so that `get_local_path` has them at hand.
+
+        Args:
+            tasks: the tasks.
+            fields: names of data fields with media; default: all, however deep.
+            parallel: most files that are fetched at the same time.
+
+        Returns:
+            The local path of each address. An address that cannot be fetched is left out, with a line in the log:
+            `get_local_path` raises its error, so that only that task goes without a prediction.
+        """
+        from .label_studio.media import local_paths
+
+        wanted: dict[str, Any] = {}
+        names = {fields} if isinstance(fields, str) else None if fields is None else set(fields)
+        for task in tasks:
+            for name, value in task.get("data", {}).items():
+                if names is None or name in names:
+                    for address in addresses_in(value):
+                        wanted.setdefault(address, task.get("id"))
+        return local_paths(lambda address, task_id: self.get_local_path(address, task_id=task_id), wanted, parallel)
 
     def preload_task_data(self, task: dict[str, Any], value: Any = None, read_file: bool = True) -> Any:
         """Replace media addresses inside task data by the file's text, or by its path.
@@ -404,6 +439,9 @@ class LabelStudioMLBase:
             task: the task, whose `id` cloud addresses need.
             value: a part of its data (dict, list or string); default: `task["data"]`.
             read_file: the file's text if true, else its local path.
+
+        Raises:
+            MediaError: the media of an address cannot be had. A plain path that must not be read stays as it is.
         """
         value = task["data"] if value is None else value
         if isinstance(value, dict):
@@ -413,8 +451,15 @@ class LabelStudioMLBase:
         if isinstance(value, list):
             return [item if item is None else self.preload_task_data(task, item, read_file) for item in value]
         if isinstance(value, str) and is_preload_needed(value):
-            path = self.get_local_path(value, task_id=task.get("id"))
-            return Path(path).read_text() if read_file else path
+            from .label_studio.media import is_path
+
+            try:
+                path = self.get_local_path(value, task_id=task.get("id"))
+            except MediaError:
+                if is_path(value):  # just words, by chance the name of a file here
+                    return value
+                raise
+            return Path(path).read_text(encoding="utf-8") if read_file else path
         return value
 
     # --- the labeling config ---------------------------------------------------------------------------

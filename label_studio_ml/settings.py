@@ -6,9 +6,12 @@ This module alone reads the environment. `docs/settings.md` is generated from it
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import math
 import os
 import re
+import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,6 +128,37 @@ class Settings:
         kind="duration",
         shown="30d",
     )
+    media_dir: str = _setting(
+        "", "Folder of the media fetched for tasks. Default: `media-cache` in the model folder."
+    )
+    media_cache_size: int = _setting(
+        10 * 2**30,
+        "Most that fetched media take up on disk; least recently used go first.",
+        kind="size",
+        shown="10G",
+    )
+    max_media_size: int = _setting(2 * 2**30, "Largest single file that is fetched.", kind="size", shown="2G")
+    media_timeout: float = _setting(
+        90.0, "Time that fetching one file may take, retries included.", kind="duration", shown="90s"
+    )
+    allow_private_media: str = _setting(
+        "",
+        "Hosts and networks on this machine or in private networks from which media may be fetched, as in "
+        "`minio, 10.0.0.0/8`; `all` for every one. Label Studio's own address needs no mention.",
+    )
+    local_files_document_root: str = _setting(
+        "",
+        "Folder that Label Studio serves local files from, where it is reachable from here: "
+        "media below it are read from disk.",
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT",
+        "LOCAL_FILES_DOCUMENT_ROOT",
+    )
+    verify_ssl: bool = _setting(
+        True,
+        "Check the certificates of Label Studio and of hosts with media.",
+        "LABEL_STUDIO_VERIFY_SSL",
+        "VERIFY_SSL",
+    )
     shutdown_timeout: float = _setting(
         30.0,
         "Time that requests in flight are given to finish when the server stops.",
@@ -138,6 +172,11 @@ class Settings:
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
         return self.database_url or f"sqlite:///{self.model_dir / 'label-studio-ml.db'}"
+
+    @property
+    def media_folder(self) -> Path:
+        """Where fetched media are kept."""
+        return Path(self.media_dir).expanduser().absolute() if self.media_dir else self.model_dir / "media-cache"
 
     def job_log(self, job_id: str) -> Path:
         """The file with what a job printed and logged."""
@@ -176,6 +215,69 @@ def duration(text: str) -> float:
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
+@dataclass(frozen=True)
+class PrivateHosts:
+    """Where media may come from although it is on this machine or in a private network."""
+
+    everything: bool
+    names: frozenset[str]
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+
+
+def private_hosts(text: str) -> PrivateHosts:
+    """Read names, addresses and networks, with commas or spaces between them.
+
+    Raises:
+        SettingError: one of them is neither.
+
+    >>> private_hosts("minio, 10.0.0.0/8").names
+    frozenset({'minio'})
+    """
+    names, networks = set(), []
+    words = text.replace(",", " ").split()
+    for word in words:
+        try:
+            networks.append(ipaddress.ip_network(word))
+        except ValueError:
+            if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", word) or (
+                word[-1].isdigit() and "." in word
+            ):
+                raise SettingError(
+                    f"allow_private_media: {word!r} is no host name, address or network. "
+                    "Write them as in `minio, 10.0.0.0/8`, or `all`."
+                ) from None
+            names.add(word.lower())
+    return PrivateHosts("all" in names, frozenset(names), tuple(networks))
+
+
+def user_media_folder() -> Path:
+    """Where media are kept when no server runs: the user's cache folder."""
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base).absolute() / "label-studio-ml" / "media"
+    caches = "Library/Caches" if sys.platform == "darwin" else ".cache"
+    try:
+        return Path.home() / caches / "label-studio-ml" / "media"
+    except RuntimeError:  # no home folder, as in some containers
+        return Path(tempfile.gettempdir()) / f"label-studio-ml-{os.getuid()}" / "media"
+
+
+def label_studio_uploads() -> Path:
+    """Where a Label Studio that was started by this user keeps uploads, unless it was told otherwise."""
+    if base := os.environ.get("LABEL_STUDIO_BASE_DATA_DIR"):
+        return Path(base).absolute() / "media" / "upload"
+    data = "~/Library/Application Support" if sys.platform == "darwin" else "~/.local/share"
+    folder = os.environ.get("XDG_DATA_HOME") or os.path.expanduser(data)  # noqa: PTH111 - never fails
+    return Path(folder) / "label-studio" / "media" / "upload"
+
+
+def of_environment() -> Settings:
+    """The settings of code that no server runs: those of the environment, where they make sense."""
+    try:
+        return load()
+    except SettingError:  # a wrong port, say, is the business of servers alone
+        return Settings()
+
+
 def _convert(name: str, text: str, default: Any, kind: str) -> Any:
     try:
         if isinstance(default, bool):
@@ -198,10 +300,19 @@ def _convert(name: str, text: str, default: Any, kind: str) -> Any:
 
 
 def _check(settings: Settings) -> None:
-    for name in ("workers", "threads", "trainers", "max_batch_size", "max_loaded_models", "max_body_size"):
+    for name in (
+        "workers",
+        "threads",
+        "trainers",
+        "max_batch_size",
+        "max_loaded_models",
+        "max_body_size",
+        "media_cache_size",
+        "max_media_size",
+    ):
         if getattr(settings, name) < 1:
             raise SettingError(f"{name} must be at least 1, not {getattr(settings, name)}.")
-    for name in ("predict_timeout", "trainer_idle", "shutdown_timeout"):
+    for name in ("predict_timeout", "trainer_idle", "media_timeout", "shutdown_timeout"):
         if not 0 < getattr(settings, name) < math.inf:
             raise SettingError(f"{name} must be more than 0 seconds, and not endless.")
     if not 0 <= settings.port <= 65535:
@@ -225,6 +336,7 @@ def _check(settings: Settings) -> None:
         raise SettingError(f"log_level must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}.")
     if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
         raise SettingError("Basic auth needs both a user and a password; only one of them is set.")
+    private_hosts(settings.allow_private_media)
 
 
 def load(

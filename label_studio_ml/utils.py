@@ -9,8 +9,10 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
@@ -47,25 +49,30 @@ def get_local_path(
 ) -> str:
     """Return a local file with the content of a task's media, downloading it when needed.
 
+    Inside `predict()` and `fit()` of a server, what is not given is what the instance knows.
+
     Args:
-        url: the value in the task: an upload, local file, cloud or http(s) address.
-        cache_dir: folder for downloads; the user's cache folder by default.
+        url: the value in the task: an upload, local file, cloud or http(s) address, or a data URI.
+        cache_dir: folder for downloads; default: that of the server, outside of one the user's cache folder.
         project_dir: folder of a Label Studio project on this machine, where uploads may be found.
         hostname: Label Studio's address; `LABEL_STUDIO_URL` by default.
         image_dir: folder of uploads on this machine.
-        access_token: Label Studio's token; `LABEL_STUDIO_API_KEY` by default.
+        access_token: Label Studio's token of any kind; `LABEL_STUDIO_API_KEY` by default.
         download_resources: whether to download at all, or only to say where the file would be.
         task_id: id of the task; required for cloud addresses.
 
     Raises:
-        FileNotFoundError: Label Studio's address or token is needed and unknown.
+        MediaError: it cannot be had, or must not be; the message says what to do.
     """
-    from label_studio_sdk._extensions.label_studio_tools.core.utils import io
+    from .backend import state
+    from .label_studio import media
 
-    path: str = io.get_local_path(
-        url, cache_dir, project_dir, hostname, image_dir, access_token, download_resources, task_id
-    )
-    return path
+    known = state.working()
+    token = access_token or known.access_token
+    where = media.LabelStudio(hostname or known.hostname, token, token, known.project.id, task_id)
+    found = media.of(known.settings, Path(cache_dir).absolute()) if cache_dir else known.media
+    folders = media.upload_folders(image_dir, project_dir)
+    return str(found.path(url, where, upload_folders=folders, fetch=download_resources))
 
 
 def get_image_local_path(
@@ -241,9 +248,26 @@ def is_preload_needed(url: str) -> bool:
         path.startswith(("upload/", "data/upload/"))
         or (url.startswith("/data/") and "?d=" in url)
         or url.startswith(_CLOUD_SCHEMES)
+        or re.match(r"/(tasks|projects)/\d+/(presign|resolve)/", url) is not None
         or is_valid_url(url)
         or _is_file(url)
     )
+
+
+def addresses_in(value: Any) -> Iterator[str]:
+    """Every reference to a file inside task data, however deep.
+
+    >>> list(addresses_in({"a": ["https://example.org/1.png", "words"], "b": None}))
+    ['https://example.org/1.png']
+    """
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from addresses_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from addresses_in(item)
+    elif isinstance(value, str) and is_preload_needed(value):
+        yield value
 
 
 def _is_file(text: str) -> bool:

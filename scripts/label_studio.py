@@ -90,11 +90,14 @@ class LabelStudio:
         Raises:
             CallError: the status is not 2xx.
         """
+        return self._send(method, path, None if body is None else json.dumps(body).encode(), "application/json")
+
+    def _send(self, method: str, path: str, body: bytes | None, content_type: str) -> Any:
         request = urllib.request.Request(  # noqa: S310 - the address is the one we started
             self.url + path,
             method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Token {self.token}", "Content-Type": "application/json"},
+            data=body,
+            headers={"Authorization": f"Token {self.token}", "Content-Type": content_type},
         )
         try:
             with urllib.request.urlopen(request, timeout=120) as reply:  # noqa: S310
@@ -141,6 +144,35 @@ class LabelStudio:
         """Every prediction stored for the project."""
         answer: list[Json] = self.call("GET", f"/api/predictions/?project={project}")
         return answer
+
+    def upload(self, project: int, name: str, content: bytes) -> int:
+        """Upload a file into a project, which makes a task of it, and return the task's id."""
+        boundary = "----a-boundary-that-no-test-has-in-its-files"
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        answer = self._send(
+            "POST",
+            f"/api/projects/{project}/import?return_task_ids=true",
+            head.encode() + content + f"\r\n--{boundary}--\r\n".encode(),
+            f"multipart/form-data; boundary={boundary}",
+        )
+        return int(answer["task_ids"][0])
+
+    def add_storage(self, kind: str, project: int, **options: object) -> int:
+        """Connect a storage (`localfiles`, `s3` …) to a project, make tasks of its files, and return its id."""
+        storage = self.call(
+            "POST", f"/api/storages/{kind}/", {"project": project, "use_blob_urls": True, **options}
+        )
+        self.call("POST", f"/api/storages/{kind}/{storage['id']}/sync", {})
+        return int(storage["id"])
+
+    def tasks(self, project: int) -> list[Json]:
+        """The tasks of a project, without predictions."""
+        answer: Json = self.call("GET", f"/api/tasks?project={project}&page_size=100&fields=all")
+        return list(answer["tasks"])
+
+    def personal_token(self) -> str:
+        """A personal access token of the user: a JWT that has to be exchanged."""
+        return str(self.call("POST", "/api/token/", {})["token"])
 
     # Annotations
 
@@ -212,13 +244,20 @@ class LabelStudioServer:
     """Label Studio as a process with its own data folder."""
 
     def __init__(
-        self, venv: Path, data_dir: Path, port: int, log_file: Path, account: Account | None = None
+        self,
+        venv: Path,
+        data_dir: Path,
+        port: int,
+        log_file: Path,
+        account: Account | None = None,
     ) -> None:
-        """Start it; `wait_ready` tells when it answers."""
+        """Start it; `wait_ready` tells when it answers. It serves local files from a folder beside `data_dir`."""
         account = account or Account()
         data_dir.mkdir(parents=True, exist_ok=True)
         self.url = f"http://localhost:{port}"
         self.api = LabelStudio(self.url, account.token)
+        self.local_files = data_dir.parent / "local-files"
+        self.local_files.mkdir(exist_ok=True)
         self._process = Process(
             [venv / "bin" / "label-studio", "start", "--no-browser", "--port", str(port)],
             cwd=data_dir,
@@ -240,6 +279,9 @@ class LabelStudioServer:
                 "SENTRY_DSN": "",
                 "FRONTEND_SENTRY_DSN": "",
                 "LATEST_VERSION_CHECK": "false",
+                # Storages of local files may be below this folder.
+                "LOCAL_FILES_SERVING_ENABLED": "true",
+                "LOCAL_FILES_DOCUMENT_ROOT": str(self.local_files),
             },
         )
 

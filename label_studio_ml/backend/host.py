@@ -34,7 +34,7 @@ from ..store.projects import Project
 from ..store.versions import Version
 from . import labels, signatures
 from .answers import Answer, Description, Group, Problem
-from .state import InstanceState, prepared
+from .state import InstanceState, at_work, prepared
 
 _log = logging.getLogger(__name__)
 
@@ -268,7 +268,8 @@ class ModelHost:
             name = self._state(instance).version.name
             call = _Call(self, instance, params)
             interactive = bool(params.get("context"))
-            items = iter(call.run(list(itertools.chain(*understood)), sizes) if sizes else [])
+            with at_work(self._state(instance)):
+                items = iter(call.run(list(itertools.chain(*understood)), sizes) if sizes else [])
             answer = Answer([], name, number, mergeable=self._mergeable)
             checker = None if interactive else self._checker(instance)
             for index, tasks in enumerate(given):
@@ -363,9 +364,9 @@ class ModelHost:
         state.workdir, state.annotated, state.on_progress = str(workdir), annotated, on_progress
         generation = signatures.fit_generation(self.model_class.fit)
         folders = [self._settings.model_dir, workdir]
-        before = _fingerprint(folders)
+        before = self._fingerprint(folders)
         result: Any = None
-        with state.collecting() as changes:
+        with state.collecting() as changes, at_work(state):
             try:
                 if generation == 1:  # one call with the whole set, announced by the newest event
                     occurrences = occurrences[-1:]
@@ -382,8 +383,27 @@ class ModelHost:
             raise FitError(f"fit() returned something that is not JSON, so it cannot be kept: {error}") from error
         if not isinstance(output, dict):
             output = {"result": output}
-        changed = bool(output) or bool(values) or _fingerprint(folders) != before
+        changed = bool(output) or bool(values) or self._fingerprint(folders) != before
         return Trained(output, values, changed)
+
+    def _fingerprint(self, folders: Sequence[Path]) -> dict[str, tuple[int, int]]:
+        """Size and time of every file an author may have written; our own files are left out."""
+        ours = {
+            self._settings.model_dir / "versions",
+            self._settings.model_dir / "jobs",
+            self._settings.media_folder,
+        }
+        found = {}
+        for folder in folders:
+            for root, names, files in os.walk(folder):
+                names[:] = [name for name in names if name != "__pycache__" and Path(root, name) not in ours]
+                for file in files:
+                    if file.startswith("label-studio-ml."):
+                        continue
+                    with contextlib.suppress(OSError):
+                        status = os.stat(os.path.join(root, file))  # noqa: PTH116, PTH118 - many files, hot
+                        found[f"{root}/{file}"] = (status.st_size, status.st_mtime_ns)
+        return found
 
     @property
     def evaluates(self) -> bool:
@@ -406,7 +426,7 @@ class ModelHost:
         output = msgspec.json.encode(trained.train_output).decode()
         version = msgspec.structs.replace(parent, train_output=output, workdir=str(workdir))
         state = InstanceState(project, version, self._settings, self._database)
-        with state.collecting() as values:
+        with state.collecting() as values, at_work(state):
             values.update(trained.values)
             instance = self._make(state)
             try:
@@ -493,23 +513,6 @@ def _problem(group: int, task: Any, error: Exception) -> Problem:
     return Problem(
         group, str(identity), "predict", message, "count" if isinstance(error, responses.WrongCount) else "raised"
     )
-
-
-def _fingerprint(folders: Sequence[Path]) -> dict[str, tuple[int, int]]:
-    """Size and time of every file an author may have written; our own files are left out."""
-    found = {}
-    for folder in folders:
-        for root, names, files in os.walk(folder):
-            names[:] = [name for name in names if name != "__pycache__"]
-            if Path(root) == folder:
-                names[:] = [name for name in names if name not in ("versions", "jobs")]
-            for file in files:
-                if file.startswith("label-studio-ml."):
-                    continue
-                with contextlib.suppress(OSError):
-                    status = os.stat(os.path.join(root, file))  # noqa: PTH116, PTH118 - many files, hot
-                    found[f"{root}/{file}"] = (status.st_size, status.st_mtime_ns)
-    return found
 
 
 def new_version(

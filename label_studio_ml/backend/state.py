@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .. import settings as settings_module
-from ..errors import SettingError
+from ..label_studio.media_cache import holding
 from ..protocol.responses import as_json
 from ..protocol.validation import Checker
 from ..settings import Settings
@@ -24,7 +24,11 @@ from ..store.projects import INITIAL_VERSION, Project
 from ..store.versions import Version
 from .labels import LabelUse
 
+if TYPE_CHECKING:
+    from ..label_studio.media import Media
+
 _prepared: ContextVar[InstanceState | None] = ContextVar("prepared_state", default=None)
+_at_work: ContextVar[InstanceState | None] = ContextVar("state_at_work", default=None)
 _memory: dict[str, dict[str, Any]] = {}
 
 
@@ -35,7 +39,7 @@ class InstanceState:
     """
 
     def __init__(
-        self, project: Project, version: Version, settings: Settings | None = None, database: Database | None = None
+        self, project: Project, version: Version, settings: Settings, database: Database | None = None
     ) -> None:
         self.project = project
         self.version = version
@@ -47,7 +51,7 @@ class InstanceState:
         self._database = database
         self._pending: dict[str, Any] | None = None
         self.on_progress: Callable[[float | None, dict[str, float]], None] | None = None
-        self._settings = settings
+        self.settings = settings
         self._connected: tuple[str, str] | None = None
         self.hostname = self.access_token = ""
         self.follow(project)
@@ -56,16 +60,24 @@ class InstanceState:
         """Take over Label Studio's address and token if they have changed; what is set here goes before both."""
         if self._connected != (project.hostname, project.access_token):
             self._connected = project.hostname, project.access_token
-            self.hostname = (self._settings.label_studio_url if self._settings else "") or project.hostname
-            self.access_token = (
-                self._settings.label_studio_api_key if self._settings else ""
-            ) or project.access_token
+            self.hostname = self.settings.label_studio_url or project.hostname
+            self.access_token = self.settings.label_studio_api_key or project.access_token
             self.client = None
 
     @property
     def is_standalone(self) -> bool:
         """Whether no server made it: an author constructed the class by hand."""
         return self._database is None
+
+    @property
+    def media(self) -> Media:
+        """What fetches the media of tasks."""
+        from ..label_studio import media
+
+        by_hand = self.is_standalone and not self.settings.media_dir
+        return media.of(
+            self.settings, settings_module.user_media_folder() if by_hand else self.settings.media_folder
+        )
 
     @property
     def extra_params(self) -> dict[str, Any]:
@@ -147,10 +159,23 @@ def standalone(project_id: str | None = None, label_config: str | None = None) -
     """The state of an instance that no server made; Label Studio's address and token come from the environment."""
     project = Project(id=str(project_id or ""), label_config=label_config or "")
     version = Version(project_id=project.id, number=0, name=INITIAL_VERSION)
-    settings = None
-    with contextlib.suppress(SettingError):  # a wrong port, say, is the business of servers alone
-        settings = settings_module.load()
-    return InstanceState(project, version, settings)
+    return InstanceState(project, version, settings_module.of_environment())
+
+
+@contextlib.contextmanager
+def at_work(state: InstanceState) -> Iterator[None]:
+    """Let the author's code work for an instance: what it fetches meanwhile stays on disk until it is done."""
+    token = _at_work.set(state)
+    try:
+        with holding():
+            yield
+    finally:
+        _at_work.reset(token)
+
+
+def working() -> InstanceState:
+    """The state of the instance that the author's code works for right now; outside of a server a new one."""
+    return _at_work.get() or standalone()
 
 
 @contextlib.contextmanager

@@ -21,9 +21,6 @@ option's name, as in `LABEL_STUDIO_ML_MAX_BATCH_SIZE`. Some also have the names 
 wins over the environment; our own variable wins over the older names, which count in the order given. Applications
 that another server starts (`gunicorn _wsgi:app`) read the environment alone."""
 _BESIDES = """\
-Media helpers of `label-studio-sdk` also read `LOCAL_FILES_DOCUMENT_ROOT` (the folder that Label Studio serves local
-files from, when it is reachable from here) and `VERIFY_SSL` (`false` accepts any certificate).
-
 A file `config.json` beside the model holds arguments for the model class, as `--with` does."""
 
 

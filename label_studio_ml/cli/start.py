@@ -94,6 +94,8 @@ def _command() -> Any:
         kind = {bool: bool, int: int, float: float}.get(type(spec.default), str)
         if spec.metadata["kind"]:
             kind = str
+        if spec.default is True:
+            flag += f"/--no-{flag[2:]}"
         names = [*_SHORT.get(spec.name, []), flag]
         hint = f" [{', '.join(spec.metadata['env'])}]" if spec.metadata["env"] else ""
         option = typer.Option(*names, help=spec.metadata["help"] + hint, show_default=_shown(spec))

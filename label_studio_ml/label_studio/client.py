@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,21 +32,57 @@ _ANNOTATED = {
 }
 
 
-def connect(hostname: str, token: str) -> LabelStudio:
+def connect(hostname: str, token: str, *, verify: bool = True) -> LabelStudio:
     """An SDK client.
 
     Args:
         hostname: Label Studio's address, as in `http://localhost:8080`.
         token: a legacy token or a personal access token.
+        verify: whether to check Label Studio's certificate.
 
     Raises:
         LabelStudioError: the token has expired or is malformed.
     """
     try:
-        http = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
-        return LabelStudio(base_url=hostname.rstrip("/"), api_key=token, httpx_client=http)
+        http = httpx.Client(timeout=_TIMEOUT, follow_redirects=True, verify=verify)
+        client = LabelStudio(base_url=hostname.rstrip("/"), api_key=token, httpx_client=http)
+        weakref.finalize(client, http.close)
     except ApiError as error:
         raise LabelStudioError(f"Label Studio's token cannot be used: {_body(error)}") from error
+    return client
+
+
+def working_token(client: LabelStudio) -> str:
+    """A token that Label Studio takes right now: a personal access token is exchanged, and again when it is over.
+
+    Raises:
+        LabelStudioError: Label Studio does not exchange it.
+    """
+    try:
+        token: str = client._client_wrapper._tokens_client.api_key  # noqa: SLF001 - there is no public way
+    except (ApiError, httpx.HTTPError, ValueError) as error:
+        reason = _body(error) if isinstance(error, ApiError) else one_line(error)
+        raise LabelStudioError(f"Label Studio does not take its personal access token: {reason}") from error
+    return token
+
+
+@functools.lru_cache(maxsize=16)
+def _client(hostname: str, token: str, verify: bool) -> LabelStudio:
+    return connect(hostname, token, verify=verify)
+
+
+def authorization(hostname: str, token: str, *, verify: bool = True) -> str:
+    """The `Authorization` header for a token of any kind.
+
+    Raises:
+        LabelStudioError: it is a personal access token that Label Studio does not exchange.
+    """
+    if token.count(".") != 2:
+        return f"Token {token}"
+    client = _client(hostname, token, verify)
+    if client._client_wrapper._tokens_client.jwt_token_type(token) == "refresh":  # noqa: SLF001
+        token = working_token(client)
+    return f"Bearer {token}"
 
 
 def annotated_tasks(client: LabelStudio, project_id: str, *, attempts: int = _ATTEMPTS) -> Iterator[dict[str, Any]]:
@@ -76,6 +114,7 @@ def _page(client: LabelStudio, project_id: str, page: int, attempts: int) -> dic
         "page": page,
         "page_size": PAGE_SIZE,
         "fields": "all",
+        "resolve_uri": "false",  # cloud addresses as exports have them
         "query": json.dumps(_ANNOTATED),
     }
     problem = ""

@@ -329,8 +329,11 @@ def test_another_host_and_token_may_be_named(media: tuple[str, list[tuple[str, s
     assert asked[0][1] == "Token another"
 
 
-def test_a_foreign_address_is_fetched_without_the_token(media: tuple[str, list[tuple[str, str | None]]]) -> None:
+def test_a_foreign_address_is_fetched_without_the_token(
+    media: tuple[str, list[tuple[str, str | None]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     url, asked = media
+    monkeypatch.setenv("LABEL_STUDIO_ML_ALLOW_PRIVATE_MEDIA", "127.0.0.1")
     model = Idle(project_id="media", hostname="http://label-studio", access_token=TOKEN)
     assert Path(model.get_local_path(f"{url}/c.txt")).read_text() == "content of a file"
     assert asked == [("/c.txt", None)]

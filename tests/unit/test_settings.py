@@ -26,6 +26,10 @@ OLDER_NAMES = {
     "ML_SERVER_BASIC_AUTH_USER": "basic_auth_user",
     "ML_SERVER_BASIC_AUTH_PASS": "basic_auth_pass",
     "MODEL_DIR": "model_dir",
+    "LOCAL_FILES_DOCUMENT_ROOT": "local_files_document_root",
+    "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": "local_files_document_root",
+    "VERIFY_SSL": "verify_ssl",
+    "LABEL_STUDIO_VERIFY_SSL": "verify_ssl",
     "LOG_LEVEL": "log_level",
     "PORT": "port",
     "WORKERS": "workers",
@@ -42,7 +46,7 @@ def other_value(spec: dataclasses.Field[Any]) -> tuple[str, Any]:
     if spec.metadata["kind"]:
         return {"size": ("2K", 2048), "duration": ("2m", 120.0)}[spec.metadata["kind"]]
     if isinstance(spec.default, bool):
-        return "true", True
+        return ("false", False) if spec.default else ("true", True)
     if isinstance(spec.default, int | float):
         return "7", type(spec.default)(7)
     if isinstance(spec.default, Path):
@@ -166,6 +170,25 @@ def test_sizes(text: str, count: int) -> None:
     assert settings.size(text) == count
 
 
+@pytest.mark.parametrize("word", ["10.0.0.1/8", "http://minio", "10.0.0", "a..", "minio:9000", "*.lan", "::1/200"])
+def test_what_is_no_host_or_network_is_said_to_be_none(word: str) -> None:
+    with pytest.raises(SettingError, match="is no host name, address or network"):
+        settings.private_hosts(f"fine.lan {word}")
+
+
+def test_hosts_and_networks_are_read_however_they_are_separated() -> None:
+    found = settings.private_hosts(" minio,Files.lan  10.0.0.0/8,fd00::/8 192.168.1.5")
+    assert found.names == {"minio", "files.lan"}
+    assert [str(network) for network in found.networks] == ["10.0.0.0/8", "fd00::/8", "192.168.1.5/32"]
+    assert not found.everything
+    assert settings.private_hosts("all").everything
+
+
+def test_media_are_kept_in_the_model_folder_unless_another_is_named() -> None:
+    assert load({}, model_dir="/m").media_folder == Path("/m/media-cache")
+    assert load({}, model_dir="/m", media_dir="/n").media_folder == Path("/n")
+
+
 @pytest.mark.parametrize("text", ["", "MB", "-1", "1T", "1 2", "1e3", "many"])
 def test_what_is_no_size_is_said_to_be_none(text: str) -> None:
     with pytest.raises(SettingError, match=r"is not a size\. Write a number of bytes, or one like 256MB or 1G"):
@@ -269,6 +292,16 @@ def test_no_quiet_time_at_all_can_be_asked_for() -> None:
         ({"PORT": "70000"}, {}, "port must be between 0 and 65535, not 70000."),
         ({}, {"port": -1}, "port must be between 0 and 65535, not -1."),
         ({}, {"log_level": "loud"}, "log_level must be DEBUG, INFO, WARNING or ERROR, not 'LOUD'."),
+        ({}, {"media_cache_size": 0}, "media_cache_size must be at least 1, not 0."),
+        ({}, {"media_timeout": "0"}, "media_timeout must be more than 0 seconds, and not endless."),
+        (
+            {},
+            {"allow_private_media": "minio, 10.0.0.0/33"},
+            (
+                "allow_private_media: '10.0.0.0/33' is no host name, address or network. "
+                "Write them as in `minio, 10.0.0.0/8`, or `all`."
+            ),
+        ),
         (
             {"BASIC_AUTH_USER": "u"},
             {},

@@ -114,6 +114,7 @@ def test_each_line_gets_its_closest_label() -> None:
         ("s3://bucket/a.png", True),
         ("gs://bucket/a.png", True),
         ("azure-blob://container/a.png", True),
+        ("/tasks/7/resolve/?fileuri=czM6Ly9hL2IucG5n", True),
         ("https://example.org/a.png", True),
         (__file__, True),
         ("A sentence.", False),
