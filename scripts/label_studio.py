@@ -212,9 +212,15 @@ class LabelStudioServer:
     """Label Studio as a process with its own data folder."""
 
     def __init__(
-        self, venv: Path, data_dir: Path, port: int, log_file: Path, account: Account | None = None
+        self,
+        venv: Path,
+        data_dir: Path,
+        port: int,
+        log_file: Path,
+        account: Account | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Start it; `wait_ready` tells when it answers."""
+        """Start it; `wait_ready` tells when it answers. `environment` overrides what is set here for tests."""
         account = account or Account()
         data_dir.mkdir(parents=True, exist_ok=True)
         self.url = f"http://localhost:{port}"
@@ -240,6 +246,7 @@ class LabelStudioServer:
                 "SENTRY_DSN": "",
                 "FRONTEND_SENTRY_DSN": "",
                 "LATEST_VERSION_CHECK": "false",
+                **(environment or {}),
             },
         )
 

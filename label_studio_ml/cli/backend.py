@@ -149,7 +149,7 @@ def state(url: str, config: Settings) -> dict[str, Any]:
 
 
 def check_webhook(url: str, config: Settings) -> None:
-    """Knock at a backend of ours with the credentials that a webhook will carry; without an event, so without marks.
+    """Knock at a backend of ours with the credentials that a webhook will carry; no event, so no marks.
 
     Raises:
         UsageError: it refuses them.

@@ -111,8 +111,6 @@ def _read(given: Path | None, target: str) -> str:
 
 def _show(url: str, findings: list[Finding]) -> None:
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=100)
     for about in dict.fromkeys(finding.about for finding in findings):
         heading = f"The backend at {url}" if about == "backend" else about
         console.print(Text(heading, style="bold"))

@@ -266,7 +266,7 @@ class Examination:
             self.findings.problem(
                 "setup",
                 what,
-                "Mend what the message names, or see the backend's log; perhaps the model does not fit this config.",
+                "Mend what the message names, or see the log; perhaps the model does not fit this config.",
             )
         else:
             self.findings.warning(
@@ -340,7 +340,7 @@ class Examination:
         each = seconds / len(self._scene.tasks)
         deadline = self._deadlines.predict
         fitting = int(deadline / each) if each else 10**6
-        took = f"{len(self._scene.tasks)} tasks were predicted in {duration(seconds)}"
+        took = f"{len(self._scene.tasks)} tasks took {duration(seconds)}"
         if fitting >= _MANY:
             self.findings.ok("predict", f"{took}.")
         else:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import LabelStudioError
-from ..label_studio.project import LOCAL_ADDRESS, Json, LabelStudioApi, Refused
+from ..label_studio.project import LOCAL_ADDRESS, Json, LabelStudioApi, Refused, essence
 from ..protocol.deadlines import Deadlines
 from .caller import Caller, no_answer
 from .findings import Findings
@@ -269,9 +269,9 @@ class Inquiry:
         else:
             self.findings.problem(
                 "address",
-                f"Label Studio cannot reach {url}: {said.partition('Additional info: ')[2] or said}",
-                "Is it an address that Label Studio's machine or container can reach? `localhost` there is not the "
-                "backend's machine. See that no firewall is in between (--url-for-label-studio gives another).",
+                f"Label Studio cannot reach {url}: {essence(said)}.",
+                "Connect an address that Label Studio's machine or container reaches (`localhost` there is not the "
+                "backend's machine), and see that no firewall is in between. --url-for-label-studio names another.",
             )
 
     def _local_address(self, url: str, what: str, said: str) -> None:
@@ -322,7 +322,10 @@ class Inquiry:
     def _set(self, scene: Scene) -> None:
         scene.label_config, scene.config_given = self.project["label_config"], True
         if self._tasks:
-            scene.tasks, scene.made_up = self._tasks, False
+            both = (
+                self._tasks if len(self._tasks) > 1 else self._tasks * 2
+            )  # one alone would not show a wrong count
+            scene.tasks, scene.made_up = both, False
         else:
             self.findings.warning(
                 "tasks",

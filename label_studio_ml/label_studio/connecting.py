@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import LabelStudioError
-from .project import Json, LabelStudioApi, Refused
+from .project import Json, LabelStudioApi, Refused, essence
 
 CONNECTED = ("CO", "TR", "PR")
 """The states in which Label Studio gets on with a backend."""
@@ -212,14 +212,15 @@ def _explained(refused: Refused, wish: Wish) -> LabelStudioError:
             "as it was started with."
         )
     elif "health check failed" in detail or "resolve hostname" in detail:
-        reason = detail.partition("Additional info: ")[2] or detail
         text = (
-            f"Label Studio cannot reach {wish.url}: {reason} Give the address that Label Studio's machine or "
-            "container can reach (--url-for-label-studio)."
+            f"Label Studio cannot reach {wish.url}: {essence(detail)}. Give an address that it does reach, as "
+            "seen from its machine or container (--url-for-label-studio)."
         )
     elif "doesn't look like a valid ML backend" in detail:
-        reason = detail.partition("Reason: ")[2].partition("\n")[0] or detail
-        text = f"Label Studio reaches {wish.url}, but its setup fails: {reason} `label-studio-ml doctor` says why."
+        text = (
+            f"Label Studio reaches {wish.url}, but its setup fails: {essence(detail)}. `label-studio-ml doctor` and "
+            "the backend's log say why."
+        )
     elif refused.status == 0:
         text = f"Label Studio does not answer: {detail}. Is --label-studio-url right?"
     else:

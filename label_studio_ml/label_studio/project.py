@@ -6,6 +6,7 @@ Calls go through the SDK's client, which knows both kinds of token, but untyped:
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -168,6 +169,22 @@ class LabelStudioApi:
                 "" if "send_payload" in refused.detail and LOCAL_ADDRESS not in refused.detail else refused.detail
             )
         return ""
+
+
+def essence(detail: str) -> str:
+    """What really went wrong, out of what Label Studio says when it cannot reach a backend.
+
+    >>> essence("health check failed. Additional info: Max retries exceeded (Caused by: [Errno 111] Refused')")
+    'Refused'
+    """
+    reason = (
+        detail.partition("Additional info: ")[2] or detail.partition("Reason: ")[2].partition("\n")[0] or detail
+    )
+    if found := re.search(r"\[Errno -?\d+\] ([^\"')]+)", reason):
+        return found[1]
+    if "timed out" in reason:
+        return "no answer in time"
+    return " ".join(reason.split()).rstrip(".")
 
 
 def explained(reply: httpx.Response) -> str:
