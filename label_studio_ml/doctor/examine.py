@@ -36,29 +36,29 @@ def examine(question: Question) -> list[Finding]:
         UsageError: the labeling config that was given cannot be understood.
     """
     scene = _scene(question)
-    inquiry = None
-    if question.label_studio_url:
-        inquiry = Inquiry(
-            question.label_studio_url,
-            question.label_studio_api_key,
-            question.project,
-            question.url_for_label_studio or question.url,
-        )
+    if not question.label_studio_url:
+        return list(_play(question, scene).findings)
+    seen = question.url_for_label_studio or question.url
+    inquiry = Inquiry(question.label_studio_url, question.label_studio_api_key, question.project, seen)
+    try:
         inquiry.prepare(scene)
+        played = _play(question, scene)
+        inquiry.compare(played.state, webhook_refused=played.webhook_refused, secret=question.webhook_secret)
+    finally:
+        inquiry.close()
+    return [*played.findings, *inquiry.findings]
+
+
+def _play(question: Question, scene: Scene) -> Examination:
     if not scene.tasks:
         scene.tasks = sample_tasks(scene.label_config, 2, question.label_studio_url)
     caller = Caller(question.url, question.user, question.password, question.deadlines)
-    examination = Examination(caller, scene)
     try:
-        findings = list(examination.run())
+        examination = Examination(caller, scene)
+        examination.run()
     finally:
         caller.close()
-    if inquiry is not None:
-        inquiry.compare(
-            examination.state, webhook_refused=examination.webhook_refused, secret=question.webhook_secret
-        )
-        findings += inquiry.findings
-    return findings
+    return examination
 
 
 def _scene(question: Question) -> Scene:

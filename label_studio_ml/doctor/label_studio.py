@@ -58,6 +58,11 @@ class Inquiry:
         self._api: LabelStudioApi | None = None
         self._tasks: list[Json] = []
 
+    def close(self) -> None:
+        """Close its connections."""
+        if self._api is not None:
+            self._api.close()
+
     # --- before the play -------------------------------------------------------------------------------
 
     def prepare(self, scene: Scene) -> None:

@@ -218,8 +218,8 @@ def _explained(refused: Refused, wish: Wish) -> LabelStudioError:
         )
     elif "doesn't look like a valid ML backend" in detail:
         text = (
-            f"Label Studio reaches {wish.url}, but its setup fails: {essence(detail)}. `label-studio-ml doctor` and "
-            "the backend's log say why."
+            f"Label Studio reaches {wish.url}, but its setup fails: {essence(detail)}. Its log and "
+            "`label-studio-ml doctor` say why."
         )
     elif refused.status == 0:
         text = f"Label Studio does not answer: {detail}. Is --label-studio-url right?"

@@ -48,6 +48,16 @@ class LabelStudioApi:
         self.url = url.rstrip("/")
         self._http = client.connect(url, token)._client_wrapper.httpx_client  # noqa: SLF001 - see above
 
+    def __enter__(self) -> LabelStudioApi:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.httpx_client.close()
+
     def call(self, method: str, path: str, body: object = None, **params: object) -> Any:
         """Make one call, without retries, and return the decoded answer (None without content).
 
