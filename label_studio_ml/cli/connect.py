@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import Annotated, Any, Literal
@@ -74,32 +75,28 @@ def connect_command(
     from ..label_studio import connecting
     from ..label_studio.project import LabelStudioApi
 
-    api = LabelStudioApi(config.label_studio_url, config.label_studio_api_key)
-    seen = (url_for_label_studio or url).rstrip("/")
-    connected, done = connecting.connect(
-        api,
-        connecting.Wish(
-            project=project,
-            url=seen,
-            title=title,
-            title_if_new=str(state.get("model_class") or "ML backend"),
-            interactive=interactive,
-            user=config.basic_auth_user,
-            password=config.basic_auth_pass,
-            extra_params=params,
-            webhook_secret=config.webhook_secret,
-            events=_events(events, state),
-            replace=replace,
-        ),
+    wish = connecting.Wish(
+        project=project,
+        url=(url_for_label_studio or url).rstrip("/"),
+        title=title,
+        title_if_new=str(state.get("model_class") or "ML backend"),
+        interactive=interactive,
+        user=config.basic_auth_user,
+        password=config.basic_auth_pass,
+        extra_params=params,
+        webhook_secret=config.webhook_secret,
+        events=_events(events, state),
+        replace=replace,
     )
-    for sentence in done or ["There is nothing to change."]:
-        typer.echo(sentence)
-    typer.echo(
-        f"Label Studio says: {connected['readable_state']}, version {connected['model_version'] or 'unknown'}."
-    )
-    if retrieve_predictions:
-        api.retrieve_predictions(project)
-        typer.echo("All tasks have been predicted.")
+    with contextlib.closing(LabelStudioApi(config.label_studio_url, config.label_studio_api_key)) as api:
+        connected, done = connecting.connect(api, wish)
+        for sentence in done or ["There is nothing to change."]:
+            typer.echo(sentence)
+        version = connected["model_version"] or "unknown"
+        typer.echo(f"Label Studio says: {connected['readable_state']}, version {version}.")
+        if retrieve_predictions:
+            api.retrieve_predictions(project)
+            typer.echo("All tasks have been predicted.")
 
 
 def _json_object(text: str | None) -> dict[str, Any] | None:

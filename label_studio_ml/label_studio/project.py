@@ -48,25 +48,27 @@ class LabelStudioApi:
         self.url = url.rstrip("/")
         self._http = client.connect(url, token)._client_wrapper.httpx_client  # noqa: SLF001 - see above
 
-    def __enter__(self) -> LabelStudioApi:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
     def close(self) -> None:
         """Close its connections."""
         self._http.httpx_client.close()
 
-    def call(self, method: str, path: str, body: object = None, **params: object) -> Any:
+    def call(self, method: str, path: str, body: object = None, *, patience: int = 60, **params: object) -> Any:
         """Make one call, without retries, and return the decoded answer (None without content).
+
+        Args:
+            method: of HTTP.
+            path: relative to Label Studio's address, without a slash before it.
+            body: what to send as JSON.
+            patience: seconds to wait for the answer.
+            **params: of the query.
 
         Raises:
             Refused: Label Studio does not answer, or not with success.
         """
         try:
+            options: Any = {"max_retries": 0, "timeout_in_seconds": patience}
             reply = self._http.request(
-                path, method=method, json=body, params=params or None, request_options={"max_retries": 0}
+                path, method=method, json=body, params=params or None, request_options=options
             )
         except ApiError as error:  # a personal access token could not be exchanged
             detail = client._body(error)  # noqa: SLF001
@@ -150,7 +152,8 @@ class LabelStudioApi:
     def retrieve_predictions(self, project: int) -> None:
         """Have predictions made for all tasks; answers when they are stored."""
         everything = {"selectedItems": {"all": True, "excluded": []}}
-        self.call("POST", "api/dm/actions", everything, id="retrieve_tasks_predictions", project=project)
+        action = "retrieve_tasks_predictions"
+        self.call("POST", "api/dm/actions", everything, patience=3600, id=action, project=project)
 
     # Questions that change nothing, because something else in them is always wrong
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import subprocess
 import time
@@ -282,7 +283,7 @@ def test_tokens_of_both_kinds_work_and_others_are_explained(
     for one in (garbage, unknown, old, short):
         assert (one["status"], "Personal Access Token" in one["fix"]) == ("problem", True)
 
-    with LabelStudioApi(label_studio.url, personal) as api:
+    with contextlib.closing(LabelStudioApi(label_studio.url, personal)) as api:
         api.call("POST", "api/jwt/settings", {"api_tokens_enabled": True, "legacy_api_tokens_enabled": False})
         try:
             legacy = examined(label_studio, server.url, project)["token"]
@@ -429,7 +430,7 @@ def test_the_protection_against_local_addresses_is_named_with_the_two_settings(
     found = examined(protected, server.url, project)["address"]
     assert (found["status"], settings in found["fix"]) == ("problem", True)
     assert "URL resolves to a reserved network address" in found["what"]
-    with LabelStudioApi(protected.url, protected.token) as api:
+    with contextlib.closing(LabelStudioApi(protected.url, protected.token)) as api:
         assert "reserved network address" in api.webhook_address_refused(project, f"{server.url}/webhook")
         assert api.webhook_address_refused(project, "https://1.1.1.1/webhook") == ""
     assert seen(protected, project)[:2] == ([], [])
