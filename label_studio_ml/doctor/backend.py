@@ -14,7 +14,7 @@ from ..errors import PredictError
 from ..protocol import responses
 from .caller import Caller, Reply, no_answer
 from .findings import Findings, duration
-from .scene import Scene, interface
+from .scene import Scene, interface, sample_region
 
 PATIENCE = 15.0
 """Seconds to wait once more for an answer that missed its deadline, to tell slow from dead."""
@@ -54,6 +54,7 @@ class Examination:
         self._look_at_state()
         if self._setup(setup):
             self._predict()
+            self._interact()
             self._versions()
         self._webhook()
         self._training()
@@ -276,15 +277,18 @@ class Examination:
                 "--label-config FILE.",
             )
 
+    def _call_predict(self, tasks: list[dict[str, Any]], context: dict[str, Any] | None = None) -> Reply:
+        body = {
+            "tasks": tasks,
+            "project": self._scene.predicted_project,
+            "label_config": self._scene.label_config,
+            "params": {"login": None, "password": None, "context": context},
+        }
+        return self._caller.call("POST", "predict", self._deadlines.predict, body=body)
+
     def _predict(self) -> None:
         scene, deadline = self._scene, self._deadlines.predict
-        body = {
-            "tasks": scene.tasks,
-            "project": scene.predicted_project,
-            "label_config": scene.label_config,
-            "params": {"login": None, "password": None, "context": None},
-        }
-        reply = self._caller.call("POST", "predict", deadline, body=body)
+        reply = self._call_predict(scene.tasks)
         if reply.trouble == "timeout":
             self.findings.problem(
                 "predict",
@@ -407,6 +411,24 @@ class Examination:
                     found.append(f"task {task['id']}: {why}")
                     break
         return found
+
+    def _interact(self) -> None:
+        """Where the project has interactive preannotations on: what a smart tool would get."""
+        region = sample_region(self._scene.label_config) if self._scene.interactive else None
+        if region is None:
+            return
+        reply = self._call_predict(self._scene.tasks[:1], {"result": [region]})
+        results = (reply.data or {}).get("results")
+        if reply.ok and isinstance(results, list) and results and isinstance(results[0], dict):
+            self.findings.ok("interactive", f"A click is answered in {duration(reply.seconds)}.")
+            return
+        what = reply.said if not reply.ok else "no prediction"
+        self.findings.warning(
+            "interactive",
+            f"The project has interactive preannotations on, but a made-up click gets {what}.",
+            "Answer calls that have a `context` with one prediction, or switch it off: label-studio-ml connect ... "
+            "--no-interactive",
+        )
 
     def _compare_versions(self, results: list[Any]) -> None:
         for item in results:

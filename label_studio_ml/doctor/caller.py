@@ -53,7 +53,7 @@ class Reply:
         if not isinstance(text, str):
             text = self.body.decode(errors="replace")
             text = "an HTML page" if text.lstrip()[:1] == "<" else text
-        text = " ".join(text.split())
+        text = " ".join(text.split()).rstrip(".")
         text = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
         return f"{self.status}: {text}" if text else f"{self.status} without a word"
 

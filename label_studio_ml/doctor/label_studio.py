@@ -280,11 +280,9 @@ class Inquiry:
             )
 
     def _local_address(self, url: str, what: str, said: str) -> None:
-        where = said[said.find("(block") :] if "(block" in said else ""
         self.findings.problem(
             "address",
-            f"Label Studio protects itself from local addresses and never {what} {url} "
-            f"(URL resolves to a {LOCAL_ADDRESS}{' ' + where if where else ''}).",
+            f'Label Studio protects itself from local addresses and never {what} {url}: "{said}".',
             LET_LOCAL_ADDRESSES_IN,
         )
 
@@ -339,6 +337,7 @@ class Inquiry:
             )
         if self.backend:
             scene.extra_params = _params(self.backend.get("extra_params"))
+            scene.interactive = bool(self.backend.get("is_interactive"))
         if self.backend.get("state") in ("CO", "TR", "PR"):
             scene.real = f"{self._project_id}.{_created(self.project)}"
             scene.real_version = str(self.backend.get("model_version") or "")

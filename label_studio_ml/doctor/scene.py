@@ -40,6 +40,7 @@ class Scene:
     made_up: bool = True
     webhook_headers: dict[str, str] = field(default_factory=dict)
     webhook_known: bool = False
+    interactive: bool = False
     label_studio_url: str = ""
     label_studio_api_key: str = field(default="", repr=False)
 
@@ -58,6 +59,16 @@ class Scene:
 def interface(label_config: str) -> LabelInterface:
     """The SDK's view of a labeling config, by which Label Studio checks predictions."""
     return LabelInterface(label_config)
+
+
+def sample_region(label_config: str) -> dict[str, Any] | None:
+    """A region as somebody may draw it, to ask for an interactive prediction; None where none can be made up."""
+    try:
+        annotation = interface(label_config).generate_sample_annotation()
+    except Exception:  # noqa: BLE001 - the SDK raises many kinds for controls that it has no sample of
+        return None
+    regions = (annotation or {}).get("result") or []
+    return next((dict(region) for region in regions if "value" in region), None)
 
 
 def sample_tasks(label_config: str, count: int, label_studio_url: str = "") -> list[dict[str, Any]]:

@@ -58,6 +58,8 @@ def connect(api: LabelStudioApi, wish: Wish) -> tuple[Json, list[str]]:
             before = existing["url"].rstrip("/")
             backend = _update_backend(api, existing, wish, done)
         _settle_webhook(api, wish, before, done)
+        if project.get("show_collab_predictions") and not project.get("model_version"):
+            _show_predictions(api, wish.project, backend["title"], done)
     except Refused as refused:
         raise _explained(refused, wish) from refused
     return backend, done
@@ -122,6 +124,13 @@ def _update_backend(api: LabelStudioApi, existing: Json, wish: Wish, done: list[
     backend = api.update_backend(existing["id"], body)
     done += [_said(name, changes[name]) for name in changes]
     return backend
+
+
+def _show_predictions(api: LabelStudioApi, project: int, title: str, done: list[str]) -> None:
+    """Label Studio does this when it makes a backend, but not when that was interrupted."""
+    if not api.project(project).get("model_version"):
+        api.update_project(project, {"model_version": title})
+        done.append(f"The project shows the predictions of {title!r} now.")
 
 
 def _said(name: str, value: Any) -> str:

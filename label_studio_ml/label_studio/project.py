@@ -102,6 +102,10 @@ class LabelStudioApi:
         found: Json = self.call("GET", f"api/projects/{project}/")
         return found
 
+    def update_project(self, project: int, body: Json) -> None:
+        """Change a project."""
+        self.call("PATCH", f"api/projects/{project}/", body)
+
     def tasks(self, project: int, count: int) -> list[Json]:
         """Some tasks of a project, just as backends get them; asking for them predicts none."""
         try:

@@ -353,6 +353,10 @@ def test_what_is_wrong_between_project_and_backend_is_found(
         True,
         True,
     )
+    label_studio.call("PATCH", f"/api/projects/{project}/", {"model_version": ""})
+    assert "shows none" in examined(label_studio, server.url, project)["shown"]["what"]
+    assert "The project shows the predictions of 'Keywords' now." in connect(label_studio, server.url, project)
+    assert examined(label_studio, server.url, project)["shown"]["status"] == "ok"
     label_studio.call("PATCH", f"/api/projects/{project}/", {"show_collab_predictions": False})
     assert "does not show predictions" in examined(label_studio, server.url, project)["shown"]["what"]
 

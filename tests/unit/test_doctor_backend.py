@@ -16,8 +16,11 @@ import trustme
 from typer.testing import CliRunner, Result
 
 from label_studio_ml.cli.main import app
+from label_studio_ml.doctor.backend import Examination
+from label_studio_ml.doctor.caller import Caller
 from label_studio_ml.doctor.examine import Question, examine
 from label_studio_ml.doctor.findings import Finding, Status
+from label_studio_ml.doctor.scene import Scene, sample_tasks
 from label_studio_ml.errors import SourceError, UsageError
 from label_studio_ml.protocol.deadlines import Deadlines
 from scripts.processes import free_port
@@ -358,6 +361,32 @@ def test_a_versions_call_that_does_not_fit_is_a_warning(answer: Any) -> None:
     with serving(Pretend(answers={"/versions": lambda _: answer})) as backend:
         found = the_one(look(backend.url))
     assert (found.check, found.status) == ("versions page", Status.WARNING)
+
+
+def clicked(pretend: Pretend) -> list[Finding]:
+    """What is found where a project has interactive preannotations on."""
+    with serving(pretend) as backend:
+        caller = Caller(backend.url, deadlines=Deadlines(**PATIENT))
+        scene = Scene(label_config=CONFIG, config_given=True, tasks=sample_tasks(CONFIG, 2), interactive=True)
+        found = list(Examination(caller, scene).run())
+        caller.close()
+        return found
+
+
+def test_a_click_is_answered_with_one_prediction_or_it_is_a_warning() -> None:
+    contexts = []
+
+    def predict(body: Any) -> Any:
+        contexts.append(body["params"]["context"])
+        return {"results": [] if contexts[-1] else [{"result": []} for _ in body["tasks"]]}
+
+    assert bad(clicked(Pretend())) == []
+    found = the_one(clicked(Pretend(answers={"/predict": predict})))
+    assert (found.check, found.status) == ("interactive", Status.WARNING)
+    assert "a made-up click gets no prediction" in found.what
+    assert "--no-interactive" in found.fix
+    assert contexts[0] is None
+    assert contexts[1]["result"][0]["from_name"] == "sentiment"
 
 
 # --- events ------------------------------------------------------------------------------------------------
