@@ -14,6 +14,9 @@ from .. import __version__
 from ..errors import one_line
 from ..protocol.deadlines import Deadlines
 
+PATIENCE = 15.0
+"""Seconds to wait once more for an answer that missed its deadline, to tell slow from dead."""
+
 SHOWN = 300
 """Characters of an answer that are shown to people."""
 

@@ -5,43 +5,21 @@ Changes nothing: it reads, and asks questions that Label Studio refuses for anot
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import LabelStudioError
 from ..label_studio.project import LOCAL_ADDRESS, Json, LabelStudioApi, Refused, essence
-from ..protocol.deadlines import Deadlines
-from .caller import Caller, no_answer
+from .access import Access
 from .findings import Findings
 from .media import fetched, media_of
 from .scene import Scene, interface
 
-_DEADLINE = 10.0
 _TASKS = 2
 
 LET_LOCAL_ADDRESSES_IN = (
     "Start Label Studio with ML_BLOCK_LOCAL_IP=false SSRF_PROTECTION_ENABLED=false in its environment, or give the "
     "backend a public address."
 )
-
-
-def token_kind(token: str) -> str:
-    """What a token is: `legacy`, `refresh` (a personal access token), `access`, or `unknown`.
-
-    >>> token_kind("0123456789abcdef0123456789abcdef01234567"), token_kind("secret")
-    ('legacy', 'unknown')
-    """
-    if len(token) == 40 and all(letter in "0123456789abcdef" for letter in token):
-        return "legacy"
-    try:
-        middle = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
-        return str(claims["token_type"])
-    except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
-        return "unknown"
 
 
 class Inquiry:
@@ -67,7 +45,8 @@ class Inquiry:
 
     def prepare(self, scene: Scene) -> None:
         """Get as far as possible, and put the project's labeling config, tasks and webhook on the scene."""
-        if not self._reach() or not self._sign_in() or self._api is None:
+        self._api = Access(self._url, self._token, self.findings).open()
+        if self._api is None:
             return
         scene.label_studio_url, scene.label_studio_api_key = self._url, self._token
         if self._project_id is None:
@@ -82,77 +61,6 @@ class Inquiry:
         self._find_backend()
         self._find_webhook()
         self._set(scene)
-
-    def _reach(self) -> bool:
-        caller = Caller(self._url, deadlines=Deadlines(connect=_DEADLINE))
-        reply = caller.call("GET", "api/version/", _DEADLINE)
-        caller.close()
-        if reply.trouble:
-            self.findings.problem("reachable", *no_answer(reply, self._url, _DEADLINE, "Label Studio"))
-            return False
-        release = (reply.data or {}).get("release") or (reply.data or {}).get("label-studio-os-package", {})
-        if reply.location or not reply.ok or not release:
-            where = f" It redirects to {reply.location}." if reply.location else ""
-            self.findings.problem(
-                "reachable",
-                f"What answers at {self._url} is not Label Studio ({reply.said}).{where}",
-                "Give the address that you open Label Studio with, without the path of a page.",
-            )
-            return False
-        shown = release if isinstance(release, str) else release.get("version", "")
-        self.findings.ok("reachable", f"Label Studio {shown} answers at {self._url}.")
-        return True
-
-    def _sign_in(self) -> bool:
-        kind = token_kind(self._token)
-        new = "Make a new one in Label Studio (Account & Settings, Personal Access Token) and give it with "
-        new += "--label-studio-api-key or LABEL_STUDIO_API_KEY."
-        if not self._token:
-            self.findings.problem("token", "There is no token for Label Studio.", new)
-            return False
-        if kind == "access":
-            what = "This is an access token, which lives for minutes only; the personal access token is needed."
-            self.findings.problem("token", what, new)
-            return False
-        try:
-            self._api = LabelStudioApi(self._url, self._token)
-            user = self._api.who()
-        except Refused as refused:
-            self._token_refused(kind, refused, new)
-            return False
-        except LabelStudioError as error:
-            self.findings.problem("token", str(error), new)
-            return False
-        named = {"legacy": "The legacy token", "refresh": "The personal access token"}.get(kind, "The token")
-        self.findings.ok("token", f"{named} of {user.get('email') or user.get('username')} works.")
-        self._backends_token()
-        return True
-
-    def _token_refused(self, kind: str, refused: Refused, new: str) -> None:
-        if "legacy token authentication has been disabled" in refused.detail:
-            self.findings.problem(
-                "token",
-                "This is a legacy token, and the organisation does not take these any more.",
-                "Use a personal access token (Account & Settings, Personal Access Token), or have the owner allow "
-                "legacy tokens (Organization, API Tokens Settings).",
-            )
-        elif refused.status in (401, 403):
-            name = {"legacy": "this legacy token", "refresh": "this personal access token"}.get(kind, "this token")
-            what = f"Label Studio refuses {name}: {refused.detail.rstrip('.')}."
-            self.findings.problem("token", what, new)
-        else:
-            what = f"Label Studio does not say who you are ({refused.status}): {refused.detail}"
-            self.findings.problem("token", what, "See Label Studio's log.")
-
-    def _backends_token(self) -> None:
-        if self._api is not None and self._api.legacy_tokens_allowed() is False:
-            self.findings.warning(
-                "backend's token",
-                "Label Studio hands backends a legacy token, but the organisation takes none: the backend gets "
-                "neither annotations nor media.",
-                f"Start the backend with LABEL_STUDIO_URL={self._url} and LABEL_STUDIO_API_KEY set to a personal "
-                "access token, or allow legacy tokens (Organization, API Tokens Settings).",
-            )
 
     def _read_project(self) -> bool:
         assert self._api is not None and self._project_id is not None  # noqa: S101, PT018 - see prepare()

@@ -44,7 +44,7 @@ def connect(hostname: str, token: str) -> LabelStudio:
         http = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
         return LabelStudio(base_url=hostname.rstrip("/"), api_key=token, httpx_client=http)
     except ApiError as error:
-        raise LabelStudioError(f"Label Studio's token cannot be used: {_body(error)}") from error
+        raise LabelStudioError(f"Label Studio's token cannot be used: {detail(error)}") from error
 
 
 def annotated_tasks(client: LabelStudio, project_id: str, *, attempts: int = _ATTEMPTS) -> Iterator[dict[str, Any]]:
@@ -104,6 +104,7 @@ def _page(client: LabelStudio, project_id: str, page: int, attempts: int) -> dic
     )
 
 
-def _body(error: ApiError) -> str:
+def detail(error: ApiError) -> str:
+    """What Label Studio says about an error."""
     body = error.body
     return str(body.get("detail", body)) if isinstance(body, dict) else str(body)

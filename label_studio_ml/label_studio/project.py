@@ -71,7 +71,7 @@ class LabelStudioApi:
                 path, method=method, json=body, params=params or None, request_options=options
             )
         except ApiError as error:  # a personal access token could not be exchanged
-            detail = client._body(error)  # noqa: SLF001
+            detail = client.detail(error)
             raise Refused(f"{method} /{path}", error.status_code or 0, detail) from error
         except (httpx.HTTPError, ValueError) as error:
             raise Refused(f"{method} /{path}", 0, one_line(error)) from error
