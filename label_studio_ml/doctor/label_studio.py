@@ -120,7 +120,8 @@ class Inquiry:
                 f"Run: label-studio-ml connect {self._backend_url} --project {self._project_id}"
                 + (" --replace" if others else ""),
             )
-            self._address(self._backend_url)
+            if self._address(self._backend_url):
+                self.findings.ok("address", f"Label Studio reaches {self._backend_url}.")
             return
         if not same:
             self._backend_url = self.backend["url"].rstrip("/")
@@ -139,39 +140,41 @@ class Inquiry:
         if state in ("CO", "TR", "PR"):
             self.findings.ok("connection", f"Label Studio reaches {title}: {self.backend.get('readable_state')}.")
             return
-        if state == "DI":
-            self._address(self._backend_url)
-            return
-        if "401" in why:
+        met = self._address(self._backend_url) if state == "DI" else ""
+        if met == "locked" or "401" in why:
             self.findings.problem(
                 "connection",
                 f"Label Studio has no or a wrong user and password for {title}.",
                 f"Run: label-studio-ml connect {self._backend_url} --project {self._project_id} "
                 "--basic-auth-user USER --basic-auth-pass PASSWORD",
             )
-            return
-        self.findings.problem(
-            "connection",
-            f"Label Studio reaches {title}, but its setup fails: {why}",
-            "Mend what is said about setup above.",
-        )
+        elif met == "reached":
+            self.findings.problem(
+                "connection",
+                f"Label Studio shows {title} as disconnected: it reaches the address, but /health does not answer well "
+                "or not within 1 s.",
+                "Mend what is said about health above; if nothing is, the way from Label Studio to it is slow.",
+            )
+        elif state != "DI":
+            self.findings.problem(
+                "connection",
+                f"Label Studio reaches {title}, but its setup fails: {essence(why)}.",
+                "Mend what is said about setup above.",
+            )
 
-    def _address(self, url: str) -> None:
-        """What Label Studio meets at an address, where it does not get an answer that it likes."""
+    def _address(self, url: str) -> str:
+        """What Label Studio meets at an address: `reached`, `locked` (by a password), or nothing good."""
         assert self._api is not None and self._project_id is not None  # noqa: S101, PT018 - see prepare()
         try:
             said = self._api.try_backend_address(self._project_id, url)
         except Refused as refused:
             said = refused.detail
+        if "authentication parameters" in said:
+            return "locked"
         if LOCAL_ADDRESS in said:
             self._local_address(url, "calls", said)
-        elif (
-            "authentication parameters" in said
-            or "404 Client Error" in said
-            or "405 Client Error" in said
-            or not said
-        ):
-            self.findings.ok("address", f"Label Studio reaches {url}.")
+        elif "404 Client Error" in said or "405 Client Error" in said or not said:
+            return "reached"
         elif "resolve hostname" in said or "Name or service not known" in said or "name resolution" in said:
             self.findings.problem(
                 "address",
@@ -186,6 +189,7 @@ class Inquiry:
                 "Connect an address that Label Studio's machine or container reaches (`localhost` there is not the "
                 "backend's machine), and see that no firewall is in between. --url-for-label-studio names another.",
             )
+        return ""
 
     def _local_address(self, url: str, what: str, said: str) -> None:
         self.findings.problem(
@@ -292,7 +296,8 @@ class Inquiry:
                     f"Run: {connect}",
                 )
         if not any(one.check == "webhook" for one in self.findings):
-            kept = "every event" if self.webhook["send_for_all_actions"] else ", ".join(self.webhook["actions"])
+            count = len(self.webhook["actions"])
+            kept = "every event" if self.webhook["send_for_all_actions"] else f"{count} kinds of events"
             self.findings.ok("webhook", f"It is active and sends {kept}.")
 
     def _shown(self) -> None:

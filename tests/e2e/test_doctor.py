@@ -369,6 +369,30 @@ def test_what_is_wrong_between_project_and_backend_is_found(
     assert (server.url in elsewhere["what"], "--replace" in elsewhere["fix"]) == (True, True)
 
 
+def test_why_label_studio_shows_a_backend_as_disconnected_is_found(label_studio: LabelStudio) -> None:
+    project, _ = make(label_studio)
+    with serving(Pretend()) as backend:
+        connect(label_studio, backend.url, project)
+        backend.slow["/health"] = 2.5
+        slow = examined(label_studio, backend.url, project)
+        assert slow["backend health"]["status"] == "problem"
+        assert "or not within 1 s" in slow["connection"]["what"]
+        backend.slow.clear()
+        backend.user, backend.password, backend.open_paths = "label", "studio", set()
+        locked = examined(label_studio, backend.url, project, *LOCKED)
+        assert "no or a wrong user and password" in locked["connection"]["what"]
+        assert "--basic-auth-user USER" in locked["connection"]["fix"]
+        backend.open_paths = {"/health"}
+        locked = examined(label_studio, backend.url, project, *LOCKED)
+        assert "no or a wrong user and password" in locked["connection"]["what"]
+        assert "The user is 'label' now." in connect(label_studio, backend.url, project, *LOCKED)
+        assert wrong(examined(label_studio, backend.url, project, *LOCKED)) == set()
+        backend.answers["/setup"] = lambda _: (500, {"error": "no weights"})
+        broken = examined(label_studio, backend.url, project, *LOCKED)
+        assert "500: no weights" in broken["backend setup"]["what"]
+        assert "its setup fails: 500 Server Error" in broken["connection"]["what"]
+
+
 def test_media_of_a_real_task_are_fetched_or_said_to_be_missing(
     label_studio: LabelStudio, start_server: StartServer
 ) -> None:
