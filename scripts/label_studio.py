@@ -250,8 +250,12 @@ class LabelStudioServer:
         port: int,
         log_file: Path,
         account: Account | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Start it; `wait_ready` tells when it answers. It serves local files from a folder beside `data_dir`."""
+        """Start it; `wait_ready` tells when it answers. It serves local files from a folder beside `data_dir`.
+
+        `environment` overrides what is set here for tests.
+        """
         account = account or Account()
         data_dir.mkdir(parents=True, exist_ok=True)
         self.url = f"http://localhost:{port}"
@@ -282,6 +286,7 @@ class LabelStudioServer:
                 # Storages of local files may be below this folder.
                 "LOCAL_FILES_SERVING_ENABLED": "true",
                 "LOCAL_FILES_DOCUMENT_ROOT": str(self.local_files),
+                **(environment or {}),
             },
         )
 

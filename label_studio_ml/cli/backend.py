@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import weakref
 from pathlib import Path
 from typing import Any, Protocol
@@ -114,6 +115,59 @@ def reach(target: str, url: str | None, **given: Any) -> Backend:
     manager = Manager(database, config)
     weakref.finalize(manager, database.close)  # commands do not have to think of it
     return manager
+
+
+def address(target: str) -> str:
+    """The address of a running backend, given that or its folder.
+
+    Raises:
+        UsageError: it is neither, or no server of this folder runs.
+    """
+    if target.startswith(("http://", "https://")):
+        return target.rstrip("/")
+    if re.fullmatch(r"[\w.-]+:\d+(/.*)?", target):
+        raise UsageError(f"{target} is no folder; if it is an address, write http://{target}.")
+    if "://" in target:
+        raise UsageError(f"{target} must begin with http:// or https://.")
+    running = running_at(settings.load(default_model_dir=source.locate(target).folder / "model-data"))
+    if running is None:
+        raise UsageError(
+            f"No server of {target} runs on this machine. Start it with `label-studio-ml start {target}`, or give "
+            "the address of one that runs elsewhere."
+        )
+    return running
+
+
+def state(url: str, config: Settings) -> dict[str, Any]:
+    """What a running backend says about itself; nothing when it cannot be reached from here, or is not ours."""
+    auth = (config.basic_auth_user, config.basic_auth_pass) if config.basic_auth_user else None
+    try:
+        found = httpx.get(f"{url}/health", auth=auth, timeout=10).json()
+    except (httpx.HTTPError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def check_webhook(url: str, config: Settings) -> None:
+    """Knock at a backend of ours with the credentials that a webhook will carry; no event, so no marks.
+
+    Raises:
+        UsageError: it refuses them.
+    """
+    headers = {"X-Webhook-Secret": config.webhook_secret} if config.webhook_secret else {}
+    user = config.basic_auth_user
+    auth = (user, config.basic_auth_pass) if user and not config.webhook_secret else None
+    try:
+        reply = httpx.post(f"{url}/webhook", json={}, headers=headers, auth=auth, timeout=10)
+    except httpx.HTTPError:
+        return
+    if reply.status_code == 401 and config.webhook_secret:
+        raise UsageError(
+            "The backend refuses this webhook secret. Start it with the same --webhook-secret (or "
+            "LABEL_STUDIO_ML_WEBHOOK_SECRET) as is given here."
+        )
+    if reply.status_code == 401:
+        raise UsageError("The backend wants a user and a password: --basic-auth-user, --basic-auth-pass.")
 
 
 def running_at(config: Settings) -> str | None:

@@ -9,7 +9,9 @@ import typer
 
 from .. import __version__
 from ..errors import BackendError, UsageError
+from .connect import connect_command
 from .deploy import deploy_command
+from .doctor import doctor_command
 from .init import init_command
 from .jobs import jobs_app
 from .start import start_command
@@ -45,6 +47,8 @@ def _root(
 app.command("init")(init_command)
 app.command("create", hidden=True)(init_command)
 app.command("start")(start_command)
+app.command("connect")(connect_command)
+app.command("doctor")(doctor_command)
 app.add_typer(versions_app, name="versions")
 app.add_typer(jobs_app, name="jobs")
 app.command("deploy")(deploy_command)

@@ -16,6 +16,24 @@ Url = Annotated[
 ]
 User = Annotated[str | None, typer.Option("--basic-auth-user", help="User name, if the backend wants one.")]
 Password = Annotated[str | None, typer.Option("--basic-auth-pass", help="Password, if the backend wants one.")]
+LabelStudioUrl = Annotated[
+    str | None, typer.Option("--label-studio-url", help="Label Studio's address. [LABEL_STUDIO_URL]")
+]
+LabelStudioKey = Annotated[
+    str | None,
+    typer.Option("--label-studio-api-key", help="A token for it, of either kind. [LABEL_STUDIO_API_KEY]"),
+]
+WebhookSecret = Annotated[
+    str | None,
+    typer.Option("--webhook-secret", help="The secret that the backend expects of webhooks, if it is locked."),
+]
+SeenUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--url-for-label-studio",
+        help="The backend's address as Label Studio reaches it, where that is another one (containers).",
+    ),
+]
 
 
 def show_table(columns: list[str], rows: list[list[str]]) -> None:

@@ -48,7 +48,7 @@ def connect(hostname: str, token: str, *, verify: bool = True) -> LabelStudio:
         client = LabelStudio(base_url=hostname.rstrip("/"), api_key=token, httpx_client=http)
         weakref.finalize(client, http.close)
     except ApiError as error:
-        raise LabelStudioError(f"Label Studio's token cannot be used: {_body(error)}") from error
+        raise LabelStudioError(f"Label Studio's token cannot be used: {detail(error)}") from error
     return client
 
 
@@ -61,7 +61,7 @@ def working_token(client: LabelStudio) -> str:
     try:
         token: str = client._client_wrapper._tokens_client.api_key  # noqa: SLF001 - there is no public way
     except (ApiError, httpx.HTTPError, ValueError) as error:
-        reason = _body(error) if isinstance(error, ApiError) else one_line(error)
+        reason = detail(error) if isinstance(error, ApiError) else one_line(error)
         raise LabelStudioError(f"Label Studio does not take its personal access token: {reason}") from error
     return token
 
@@ -143,6 +143,7 @@ def _page(client: LabelStudio, project_id: str, page: int, attempts: int) -> dic
     )
 
 
-def _body(error: ApiError) -> str:
+def detail(error: ApiError) -> str:
+    """What Label Studio says about an error."""
     body = error.body
     return str(body.get("detail", body)) if isinstance(body, dict) else str(body)

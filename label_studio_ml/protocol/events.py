@@ -27,6 +27,37 @@ def trains(action: str, train_events: Iterable[str]) -> bool:
     return action == START_TRAINING or canonical(action) in {canonical(event) for event in train_events}
 
 
+_SENDABLE = (
+    "PROJECT_UPDATED",
+    "TASKS_CREATED",
+    "TASKS_DELETED",
+    "ANNOTATION_CREATED",
+    "ANNOTATIONS_CREATED",
+    "ANNOTATION_UPDATED",
+    "ANNOTATIONS_DELETED",
+    "LABEL_LINK_CREATED",
+    "LABEL_LINK_UPDATED",
+    "LABEL_LINK_DELETED",
+)
+"""The actions that a webhook of a project can be narrowed to, in Label Studio's spelling."""
+
+
+def wanted(train_events: Iterable[str], *, keeps_annotations: bool) -> list[str]:
+    """The actions that a webhook must send to a backend that learns, in Label Studio's spelling.
+
+    Args:
+        train_events: what reaches fit().
+        keeps_annotations: whether every change of an annotation has to be known, to count or to learn from later.
+
+    >>> wanted(["ANNOTATION_CREATED"], keeps_annotations=False)
+    ['PROJECT_UPDATED', 'TASKS_CREATED', 'TASKS_DELETED', 'ANNOTATION_CREATED', 'ANNOTATIONS_CREATED']
+    """
+    needed = {canonical(event) for event in train_events} | {"PROJECT_UPDATED", "TASK_CREATED", "TASK_DELETED"}
+    if keeps_annotations:
+        needed |= {"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED"}
+    return [action for action in _SENDABLE if canonical(action) in needed]
+
+
 def deliveries(action: str, data: dict[str, Any], train_events: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
     """The calls of fit() that one event becomes, in the spelling the author's `TRAIN_EVENTS` uses.
 

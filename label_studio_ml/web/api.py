@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from .. import __version__
-from ..backend.answers import Problem
+from ..backend.answers import Description, Problem
 from ..errors import LoadError, RequestError, StoreError, WorkerDied
 from ..protocol import events as protocol
 from ..protocol import requests, responses
@@ -126,7 +126,18 @@ class Api:
             state["problems"] = list(self._problems)
             state["queued_tasks"] = server.dispatcher.queued_tasks
             state["projects"] = server.serving.overview()
+            if status.description is not None:
+                state["train_events"] = status.description.train_events if status.description.learns else []
+                state["webhook_events"] = self._webhook_events(status.description)
         return state
+
+    def _webhook_events(self, description: Description) -> list[str]:
+        """What Label Studio's webhook has to send: `label-studio-ml connect` narrows it to that."""
+        rules = self._server.scheduler.rules(description)
+        if not description.learns or rules.on == "never":
+            return protocol.wanted([], keeps_annotations=False)
+        counted = description.generation == 1 or rules.every > 1 or rules.min_annotations > 0
+        return protocol.wanted(description.train_events, keeps_annotations=counted)
 
     async def metrics(self, _request: Request) -> Response:
         """`GET /metrics`."""
@@ -349,6 +360,8 @@ class Api:
         await asyncio.to_thread(leftovers.remove_project, database, model_dir, project_id, job_ids)
         self._server.serving.forget(project_id)
         self._confirmed.pop(project_id, None)
+        for problem in [one for one in self._problems if one["project"] == project_id]:
+            self._problems.remove(problem)
         return JSONResponse({"status": "ok"})
 
     async def duplicate(self, request: Request) -> Response:

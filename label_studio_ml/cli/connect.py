@@ -1,0 +1,128 @@
+"""`label-studio-ml connect`: make a running backend the model of a Label Studio project."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from typing import Annotated, Any, Literal
+
+import typer
+
+from .. import settings
+from ..errors import UsageError
+from . import backend
+from .options import LabelStudioKey, LabelStudioUrl, Password, SeenUrl, User, WebhookSecret
+
+
+def connect_command(
+    project: Annotated[int, typer.Option("--project", help="Number of the Label Studio project.")],
+    target: Annotated[
+        str, typer.Argument(help="Address of a running backend, or its folder on this machine.")
+    ] = ".",
+    label_studio_url: LabelStudioUrl = None,
+    label_studio_api_key: LabelStudioKey = None,
+    title: Annotated[
+        str | None, typer.Option("--title", help="Name in Label Studio. Default: that of the model class.")
+    ] = None,
+    interactive: Annotated[
+        bool | None,
+        typer.Option("--interactive/--no-interactive", help="Predict while people label, with smart tools."),
+    ] = None,
+    basic_auth_user: User = None,
+    basic_auth_pass: Password = None,
+    extra_params: Annotated[
+        str | None, typer.Option("--extra-params", metavar="JSON", help="Extra parameters for the model class.")
+    ] = None,
+    webhook_secret: WebhookSecret = None,
+    events: Annotated[
+        str | None,
+        typer.Option(
+            "--events",
+            help="Events that the webhook sends, with commas, or `all`. Default: those that the backend uses; "
+            "unchanged where it does not say which (older packages).",
+        ),
+    ] = None,
+    url_for_label_studio: SeenUrl = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of the backend that the project has now.")
+    ] = False,
+    retrieve_predictions: Annotated[
+        bool, typer.Option("--retrieve-predictions", help="Then have all tasks predicted, and wait for it.")
+    ] = False,
+) -> None:
+    """Connect a running backend with a project of Label Studio, its webhook included.
+
+    Running it again changes only what differs.
+    """
+    config = settings.load(
+        label_studio_url=label_studio_url,
+        label_studio_api_key=label_studio_api_key,
+        basic_auth_user=basic_auth_user,
+        basic_auth_pass=basic_auth_pass,
+        webhook_secret=webhook_secret,
+    )
+    if not config.label_studio_url or not config.label_studio_api_key:
+        raise UsageError(
+            "Label Studio's address and a token are needed: --label-studio-url and --label-studio-api-key, or "
+            "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY in the environment."
+        )
+    params = _json_object(extra_params)
+    url = backend.address(target)
+    state = backend.state(url, config)
+    if state.get("webhook_events") is not None:
+        backend.check_webhook(url, config)
+    from ..label_studio import connecting
+    from ..label_studio.project import LabelStudioApi
+
+    wish = connecting.Wish(
+        project=project,
+        url=(url_for_label_studio or url).rstrip("/"),
+        title=title,
+        title_if_new=str(state.get("model_class") or "ML backend"),
+        interactive=interactive,
+        user=config.basic_auth_user,
+        password=config.basic_auth_pass,
+        extra_params=params,
+        webhook_secret=config.webhook_secret,
+        events=_events(events, state),
+        replace=replace,
+    )
+    with contextlib.closing(LabelStudioApi(config.label_studio_url, config.label_studio_api_key)) as api:
+        connected, done = connecting.connect(api, wish)
+        for sentence in done or ["There is nothing to change."]:
+            typer.echo(sentence)
+        version = connected["model_version"] or "unknown"
+        typer.echo(f"Label Studio says: {connected['readable_state']}, version {version}.")
+        if retrieve_predictions:
+            api.retrieve_predictions(project)
+            typer.echo("All tasks have been predicted.")
+
+
+def _json_object(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--extra-params is not JSON: {error}.") from None
+    if not isinstance(found, dict):
+        raise UsageError('--extra-params must be a JSON object, as in {"threshold": 0.5}.')
+    return found
+
+
+def _events(given: str | None, state: dict[str, Any]) -> list[str] | Literal["all"] | None:
+    """What the webhook is to send; None: as it is.
+
+    >>> _events("TASKS_CREATED, TASKS_DELETED", {}), _events("all", {}), _events(None, {"webhook_events": ["A"]})
+    (['TASKS_CREATED', 'TASKS_DELETED'], 'all', ['A'])
+    """
+    if given is None:
+        said = state.get("webhook_events")
+        return [str(event) for event in said] if isinstance(said, list) and said else None
+    if given.strip().lower() == "all":
+        return "all"
+    names = [name for name in re.split(r"[,\s]+", given) if name]
+    if not names:
+        raise UsageError("--events needs names such as ANNOTATION_CREATED, or `all`.")
+    return names

@@ -1,0 +1,140 @@
+"""`label-studio-ml doctor`: play Label Studio before a running backend, and say what would go wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .. import settings
+from ..errors import UsageError
+from ..protocol.deadlines import Deadlines
+from ..settings import Settings
+from . import backend
+from .options import LabelStudioKey, LabelStudioUrl, Password, SeenUrl, User, WebhookSecret
+
+if TYPE_CHECKING:
+    from ..doctor.findings import Finding
+
+_EXIT = {"ok": 0, "warning": 1, "problem": 2}
+_STYLE = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+
+
+def doctor_command(
+    target: Annotated[
+        str, typer.Argument(help="Address of a running backend, or its folder on this machine.")
+    ] = ".",
+    label_studio_url: LabelStudioUrl = None,
+    label_studio_api_key: LabelStudioKey = None,
+    project: Annotated[int | None, typer.Option("--project", help="Number of the Label Studio project.")] = None,
+    basic_auth_user: User = None,
+    basic_auth_pass: Password = None,
+    webhook_secret: WebhookSecret = None,
+    label_config: Annotated[
+        Path | None,
+        typer.Option(
+            "--label-config",
+            help="File with the labeling config to play with. Default: the project's, else `label_config.xml` in "
+            "the backend's folder, else a made-up one.",
+        ),
+    ] = None,
+    url_for_label_studio: SeenUrl = None,
+    predict_timeout: Annotated[
+        float,
+        typer.Option(
+            "--predict-timeout", help="Seconds a prediction may take; less than 100 where a proxy is in between."
+        ),
+    ] = 100.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Find out why predictions do not appear, or would not.
+
+    Makes the calls that Label Studio makes, with its deadlines, to a running backend of this or an older package,
+    and leaves no marks there. With Label Studio's address and a token it also looks at how a project is connected.
+
+    Ends with 0 when all is well, with 1 when there are warnings, with 2 when there are problems.
+    """
+    config = settings.load(
+        label_studio_url=label_studio_url,
+        label_studio_api_key=label_studio_api_key,
+        basic_auth_user=basic_auth_user,
+        basic_auth_pass=basic_auth_pass,
+        webhook_secret=webhook_secret,
+    )
+    url = backend.address(target)
+    from ..doctor.examine import Question, examine
+    from ..doctor.findings import as_json as in_json
+    from ..doctor.findings import worst
+
+    findings = examine(
+        Question(
+            url=url,
+            url_for_label_studio=url_for_label_studio or "",
+            user=config.basic_auth_user,
+            password=config.basic_auth_pass,
+            webhook_secret=config.webhook_secret,
+            label_studio_url=_label_studio(config, project),
+            label_studio_api_key=config.label_studio_api_key,
+            project=project,
+            label_config=_read(label_config, target),
+            deadlines=Deadlines(predict=predict_timeout),
+        )
+    )
+    if as_json:
+        typer.echo(json.dumps(in_json(findings), indent=2, ensure_ascii=False))
+    else:
+        _show(url, findings)
+    raise typer.Exit(_EXIT[worst(findings).value])
+
+
+def _label_studio(config: Settings, project: int | None) -> str:
+    if project is not None and not config.label_studio_url:
+        raise UsageError("A project needs Label Studio's address: --label-studio-url, --label-studio-api-key.")
+    return config.label_studio_url
+
+
+def _read(given: Path | None, target: str) -> str:
+    beside = Path(target) / "label_config.xml"
+    path = given or (beside if beside.is_file() else None)
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The labeling config {path} cannot be read: {error}") from error
+
+
+def _show(url: str, findings: list[Finding]) -> None:
+    console = Console(highlight=False)
+    for about in dict.fromkeys(finding.about for finding in findings):
+        heading = f"The backend at {url}" if about == "backend" else about
+        console.print(Text(heading, style="bold"))
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for finding in findings:
+            if finding.about == about:
+                said = Text(finding.what)
+                if finding.fix:
+                    said.append(f"\n→ {finding.fix}", style="cyan")
+                table.add_row(Text(finding.status.value, style=_STYLE[finding.status.value]), finding.check, said)
+        console.print(table)
+        console.print()
+    console.print(Text(_summary(findings), style="bold"))
+
+
+def _summary(findings: list[Finding]) -> str:
+    """The last line.
+
+    >>> _summary([])
+    'All is well.'
+    """
+    counts = {word: sum(finding.status.value == word for finding in findings) for word in ("problem", "warning")}
+    parts = [f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count]
+    return f"{', '.join(parts)}." if parts else "All is well."
