@@ -13,6 +13,7 @@ from .deploy import deploy_command
 from .init import init_command
 from .jobs import jobs_app
 from .start import start_command
+from .test import rehearse_command
 from .versions import versions_app
 
 app = typer.Typer(
@@ -45,6 +46,7 @@ def _root(
 app.command("init")(init_command)
 app.command("create", hidden=True)(init_command)
 app.command("start")(start_command)
+app.command("test")(rehearse_command)
 app.add_typer(versions_app, name="versions")
 app.add_typer(jobs_app, name="jobs")
 app.command("deploy")(deploy_command)
