@@ -127,7 +127,8 @@ def _rehearsed(found: source.Source, plan: Plan, arguments: dict[str, object]) -
 
 def _show(report: Report) -> None:
     console = Console(highlight=False)
-    if console.is_terminal:
-        console.print(report.rendered(ascii_only=console.options.ascii_only))
+    if console.is_terminal and not console.options.ascii_only:
+        console.print(report.rendered())
     else:
-        typer.echo(report.text(_WIDTH, ascii_only=console.options.ascii_only), nl=False)
+        width = console.width if console.is_terminal else _WIDTH
+        typer.echo(report.text(width, ascii_only=console.options.ascii_only), nl=False)

@@ -12,7 +12,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-
 NOT_REACHED = "not reached"
 """Summary of a check that an earlier failure was in the way of."""
 
@@ -93,15 +92,15 @@ class Report(msgspec.Struct, kw_only=True):
         return {"ok": self.is_ok(strict=strict), **content}
 
     def text(self, width: int = 100, *, ascii_only: bool = False) -> str:
-        """The report as plain text."""
+        """The report as plain text; with `ascii_only` for what cannot show check marks."""
         buffer = io.StringIO()
-        Console(file=buffer, width=width, color_system=None, highlight=False).print(
-            self.rendered(ascii_only=ascii_only)
-        )
-        return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+        console = Console(file=buffer, width=width, color_system=None, highlight=False)
+        console.print(self.rendered(ascii_only=ascii_only))
+        text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+        return text.translate(_IN_ASCII).encode("ascii", "replace").decode() if ascii_only else text
 
     def rendered(self, *, ascii_only: bool = False) -> RenderableType:
-        """The report for a terminal; with `ascii_only` for one that cannot show check marks."""
+        """The report in colours, as rich prints it."""
         return Group(
             self._head(), "", _table(self.checks, ascii_only), *self._problems(ascii_only), "", self._sum()
         )
@@ -148,6 +147,9 @@ _MARKS = {
     Outcome.FAILED: ("✘", "FAIL", "red"),
     Outcome.SKIPPED: ("–", "-", "dim"),  # noqa: RUF001 - a dash that is as wide as the marks
 }
+
+
+_IN_ASCII = str.maketrans({"·": "-", "→": "->", "…": "..."})
 
 
 def _mark(outcome: Outcome, ascii_only: bool) -> tuple[str, str]:
