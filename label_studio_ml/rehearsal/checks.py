@@ -204,8 +204,8 @@ class _Rehearsal:
             about = self._host.describe()
             report.generation = about.generation if about.learns and self._plan.fit else None
         check = next((one for one in report.checks if one.name == "Predict"), None)
-        shown = sum(map(_regions, (asked.predictions for asked in self._singles)))
-        if check is None or check.outcome is Outcome.FAILED or shown:
+        shown = sum(_regions(asked.predictions) for asked in self._singles)
+        if check is None or shown or any(asked.problems for asked in self._singles):
             return
         if self._clicked:
             check.summary = "nothing without a click: an interactive model"
@@ -363,11 +363,14 @@ class _Rehearsal:
         if not clicks:
             return Check(name=check.name, outcome=Outcome.SKIPPED, summary="no sample region for this config")
         check.seconds = 0.0
+        known = {problem.message for problem in self._singles[0].problems}
         for region in clicks:
             asked = self._ask(self._tasks[:1], {"result": [region]})
             check.seconds += asked.seconds
             self._clicked += _regions(asked.predictions)
             for problem in asked.problems:
+                if problem.message in known:
+                    return Check(name=check.name, outcome=Outcome.SKIPPED, summary="fails as without a click")
                 message = f"with a context ({region['type']} {region['from_name']!r}) {problem.message}"
                 check = _failed(check, self._problem(check.name, message, fixes.CONTEXT, asked.raised))
         kinds = " and ".join(region["type"] for region in clicks)

@@ -16,8 +16,7 @@ from ..errors import UsageError
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FILE = "label_config.xml"
-_XML = re.compile(r"<View\b.*</View>", re.DOTALL)
-_FIRST = re.compile(r"<View\b.*?\n\s*</View>|<View\b[^\n]*</View>", re.DOTALL)
+_TAG = re.compile(r"<View\b[^>]*>|</View>")
 
 
 class LabelConfig(msgspec.Struct, frozen=True):
@@ -81,8 +80,8 @@ def of_folder(folder: Path) -> LabelConfig | None:
         name, xml = found
         return LabelConfig(xml, f"{name} of test_api.py")
     readme = folder / "README.md"
-    if readme.is_file() and (shown := _FIRST.search(readme.read_text(errors="replace"))):
-        return LabelConfig(shown[0], "README.md")
+    if readme.is_file() and (xml := _first_view(readme.read_text(errors="replace"))):
+        return LabelConfig(xml, "README.md")
     return None
 
 
@@ -102,14 +101,30 @@ def _constant(code: str) -> tuple[str, str] | None:
     except SyntaxError:
         return None
     found = {
-        target.id: match[0]
+        target.id: xml
         for node in module.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
         for target in node.targets
         if isinstance(target, ast.Name) and isinstance(node.value.value, str)
-        if (match := _XML.search(node.value.value))
+        if (xml := _first_view(node.value.value))
     }
     if not found:
         return None
     name = "LABEL_CONFIG" if "LABEL_CONFIG" in found else next(iter(found))
     return name, found[name]
+
+
+def _first_view(text: str) -> str:
+    """The first `<View>` in a text, with all that is inside it; empty if there is none."""
+    start = depth = 0
+    for tag in _TAG.finditer(text):
+        if tag[0].endswith("/>"):
+            continue
+        if tag[0] != "</View>":
+            start = start if depth else tag.start()
+            depth += 1
+        elif depth:
+            depth -= 1
+            if not depth:
+                return text[start : tag.end()]
+    return ""

@@ -209,11 +209,12 @@ def _value(interface: Any, control: Any, target: Any, values: Json, number: int)
         else:
             return None
     shape = _SHAPES.get(tag.removesuffix("labels"))
-    if tag == "videorectangle":  # carries the labels of the <Labels> beside it
-        beside = next(
-            (one for one in interface.controls if one.tag == "Labels" and target.name in one.to_name), None
-        )
-        return {**_SHAPES[tag](), "labels": [beside.labels[number % len(beside.labels)]] if beside else []}
+    beside = {one.tag: one for one in interface.controls if target.name in one.to_name}
+    if tag == "videorectangle":  # the labels of a video's box are kept with the box
+        labels = beside["Labels"].labels if "Labels" in beside else []
+        return {**_SHAPES[tag](), "labels": [labels[number % len(labels)]] if labels else []}
+    if tag == "labels" and "VideoRectangle" in beside:
+        return None
     if shape is not None:
         return {**shape(), tag: chosen} if tag.endswith("labels") else shape()
     content = values.get((target.value or "")[1:])

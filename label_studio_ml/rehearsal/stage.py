@@ -96,8 +96,6 @@ class Stage:
 
 def _handler(stage: Stage) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
         def do_GET(self) -> None:
             given = self.headers.get("Authorization", "").split()
             if not given or given[-1] != stage.token:
