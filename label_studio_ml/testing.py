@@ -118,22 +118,24 @@ class Backend:
         self._stage = stage
         self._project = str(stage.project["id"])
         self._next_task = 1
+        self._extra_params: Json | None = None
 
     def setup(self, label_config: str | None = None, extra_params: Json | None = None) -> str:
         """Connect the project, as Label Studio does again and again; return the version that predicts.
 
         Args:
             label_config: another labeling config (XML) from here on.
-            extra_params: what is typed into "extra params" in Label Studio.
+            extra_params: other extra params from here on.
         """
         self.label_config = label_config or self.label_config
+        self._extra_params = self._extra_params if extra_params is None else extra_params
         self._stage.project["label_config"] = self.label_config
         body = {
             "project": f"{self._project}.{_CONNECTED}",
             "schema": self.label_config,
             "hostname": self._stage.hostname,
             "access_token": self._stage.token,
-            "extra_params": extra_params,
+            "extra_params": self._extra_params,
         }
         version: str = self._good(self.client.post("/setup", json=body))["model_version"]
         return version
