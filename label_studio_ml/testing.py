@@ -18,8 +18,9 @@ from label_studio_sdk.label_interface import LabelInterface
 
 from .api import init_app
 from .rehearsal import configs, samples
-from .rehearsal.checks import Plan, completed, rehearse
+from .rehearsal.checks import rehearse
 from .rehearsal.report import Check, Outcome, Problem, Report
+from .rehearsal.scene import Plan
 from .rehearsal.stage import Stage, label_studio_environment
 from .rehearsal.watched import folder_of
 from .web.wsgi import TestClient, TestResponse
@@ -104,7 +105,7 @@ def sample_annotation(label_config: str | Path, task: Json, number: int = 0) -> 
     {'choices': ['Negative']}
     """
     interface = LabelInterface(config=_named(label_config).xml)
-    return samples.annotation(interface, completed(task, 1), number)
+    return samples.annotation(interface, samples.completed(task, 1), number)
 
 
 class Backend:
@@ -153,7 +154,7 @@ class Backend:
     def sample_annotation(self, task: Json, number: int = 0) -> list[Json]:
         """Regions that fit the labeling config; different numbers take different labels."""
         interface = LabelInterface(config=self.label_config)
-        return samples.regions(interface, completed(task, 1), number)
+        return samples.regions(interface, samples.completed(task, 1), number)
 
     def predict(self, tasks: Sequence[Json], context: Json | None = None) -> list[Any]:
         """Ask for predictions.
@@ -215,9 +216,9 @@ class Backend:
 
     def _task(self, task: Json) -> Json:
         if "id" in task and "data" in task:
-            return completed(task, 0)
+            return samples.completed(task, 0)
         number, self._next_task = self._next_task, self._next_task + 1
-        return completed(task, number)
+        return samples.completed(task, number)
 
     @staticmethod
     def _good(response: TestResponse) -> Json:

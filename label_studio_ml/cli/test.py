@@ -18,8 +18,8 @@ from .options import Target
 from .start import parse_kwargs
 
 if TYPE_CHECKING:
-    from ..rehearsal.checks import Plan
     from ..rehearsal.report import Check, Report
+    from ..rehearsal.scene import Plan
 
 _WIDTH = 100
 """Columns of a report that goes into a file or a CI log."""
@@ -76,12 +76,13 @@ def rehearse_command(
 
 
 def _of_folder(folder: Path, label_config: str | None, count: int, fit: bool) -> Plan:
-    from ..rehearsal import checks, configs
+    from ..rehearsal import configs
+    from ..rehearsal.scene import Plan
 
     config = configs.named(label_config) if label_config is not None else configs.of_folder(folder)
     if config is None:
         raise configs.missing(folder)
-    return checks.Plan(label_config=config, count=count, fit=fit)
+    return Plan(label_config=config, count=count, fit=fit)
 
 
 def _of_project(config: settings.Settings, project_id: str, count: int, fit: bool) -> Plan:
@@ -92,14 +93,15 @@ def _of_project(config: settings.Settings, project_id: str, count: int, fit: boo
             "or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY."
         )
     from ..label_studio import client
-    from ..rehearsal import checks, configs
+    from ..rehearsal import configs
+    from ..rehearsal.scene import Plan
 
     connection = client.connect(config.label_studio_url, config.label_studio_api_key)
     about = client.project(connection, project_id)
     tasks = client.first_tasks(connection, project_id, count)
     source_name = f"project {project_id} ({about.get('title', '')}) of {config.label_studio_url}"
     real = {"hostname": config.label_studio_url, "access_token": config.label_studio_api_key} if tasks else {}
-    return checks.Plan(
+    return Plan(
         label_config=configs.LabelConfig(about["label_config"], source_name),
         tasks=tasks,
         count=count,

@@ -47,9 +47,9 @@ _EVENTS = {
 }
 
 
-def event(check: str, otherwise: str) -> str:
+def event(check: str) -> str:
     """What to do when fit() raises on an event."""
-    return _EVENTS.get(check, otherwise)
+    return _EVENTS.get(check, FIT)
 
 
 def fits(message: str) -> str:

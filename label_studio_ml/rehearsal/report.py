@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -114,12 +113,16 @@ class Report(msgspec.Struct, kw_only=True):
     def _problems(self, ascii_only: bool) -> list[RenderableType]:
         shown: list[RenderableType] = []
         for check in self.checks:
+            mark, style = _mark(check.outcome, ascii_only)
             for problem in check.problems:
-                mark, style = _mark(check.outcome, ascii_only)
-                where = f"\n{problem.where}" if problem.where else ""
-                title = Text.assemble((f"{mark} {problem.check}: ", f"bold {style}"), problem.message)
-                body = Text.assemble((where.lstrip(), "dim"), "\n" if where else "", ("Fix: ", "bold"), problem.fix)
-                shown += ["", title, Padding(body, (0, 0, 0, 2))]
+                lines = [Text.assemble((f"{problem.check}: ", "bold"), problem.message)]
+                lines += [Text(problem.where, style="dim")] if problem.where else []
+                lines += [Text.assemble(("Fix: ", "bold"), problem.fix)]
+                grid = Table.grid(padding=(0, 1, 0, 0))
+                grid.add_column(no_wrap=True)
+                grid.add_column(overflow="fold")
+                grid.add_row(Text(mark, style=f"bold {style}"), Text("\n").join(lines))
+                shown += ["", grid]
         return shown
 
     def _sum(self) -> Text:

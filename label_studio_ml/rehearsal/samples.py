@@ -51,8 +51,9 @@ def annotation(interface: LabelInterface, task: Json, number: int, *, skipped: b
     With `skipped` it is what an annotator leaves who skips the task: nothing.
     """
     result = [] if skipped else regions(interface, task, number)
+    identity = 1000 + (task["id"] if isinstance(task["id"], int) else number)
     return {
-        "id": 1000 + int(task["id"]),
+        "id": identity,
         "result": result,
         "was_cancelled": skipped,
         "ground_truth": False,
@@ -61,7 +62,7 @@ def annotation(interface: LabelInterface, task: Json, number: int, *, skipped: b
         "lead_time": 2.5,
         "prediction": {},
         "result_count": len(result),
-        "unique_id": f"00000000-0000-4000-8000-{int(task['id']):012d}",
+        "unique_id": f"00000000-0000-4000-8000-{identity:012d}",
         "task": task["id"],
         "project": task.get("project"),
         "completed_by": 1,
@@ -98,6 +99,12 @@ def clicks(interface: LabelInterface, task: Json) -> list[Json]:
     possible = regions(interface, task, 0)
     wanted = [region for region in possible if region["from_name"] in smart] or possible[:1]
     return [{**region, "is_positive": True} if "keypoint" in region["type"] else region for region in wanted]
+
+
+def completed(task: Json, number: int) -> Json:
+    """A task as Label Studio has it, from one that may be nothing but its data."""
+    content = task if isinstance(task.get("data"), dict) else {"data": task}
+    return {"id": number, "annotations": [], "predictions": [], "meta": {}, **content}
 
 
 def _task(number: int, values: Json, project_id: str) -> Json:

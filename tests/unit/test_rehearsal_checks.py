@@ -17,9 +17,10 @@ from PIL import Image
 from label_studio_ml.backend import source
 from label_studio_ml.errors import SourceError
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.rehearsal import checks, configs
-from label_studio_ml.rehearsal.checks import Plan, rehearse
+from label_studio_ml.rehearsal import configs, predicting
+from label_studio_ml.rehearsal.checks import rehearse
 from label_studio_ml.rehearsal.report import Outcome, Problem, Report
+from label_studio_ml.rehearsal.scene import Plan
 from tests import old_folders
 
 CHOICES = configs.template("text-classification")
@@ -516,7 +517,7 @@ def test_attributes_that_make_no_sense_are_found_at_load() -> None:
 
 
 def test_a_prediction_that_takes_too_long_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "DEADLINE", 0.01)
+    monkeypatch.setattr(predicting, "DEADLINE", 0.01)
 
     def answer(_task: dict[str, Any]) -> Any:
         deadline = time.perf_counter() + 0.02
