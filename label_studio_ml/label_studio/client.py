@@ -117,8 +117,6 @@ def _get(client: LabelStudio, path: str, params: dict[str, Any], what: str, atte
                 f"Label Studio refused its token for {what} (status {response.status_code}). "
                 "Set LABEL_STUDIO_API_KEY to a valid one."
             )
-        if response.status_code == 404:
-            raise LabelStudioError(f"Label Studio has not got {what}, or its token may not see it.")
         if response.status_code == 200:
             try:
                 answer: dict[str, Any] = response.json()
@@ -126,6 +124,8 @@ def _get(client: LabelStudio, path: str, params: dict[str, Any], what: str, atte
                 raise LabelStudioError(f"What answers at LABEL_STUDIO_URL for {what} is no Label Studio.") from None
             return answer
         problem = f"status {response.status_code}"
+        if response.status_code == 404:
+            problem = "it is not there, or the token may not see it"
         if response.status_code < 500 and response.status_code != 429:
             break
     raise LabelStudioError(

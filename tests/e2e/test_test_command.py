@@ -99,7 +99,7 @@ def test_a_project_that_is_not_there_is_said_to_be_missing(label_studio: LabelSt
         check=False,
     )
     assert found.returncode == 1
-    assert "Label Studio has not got project 987654" in found.stderr
+    assert "Label Studio did not give project 987654: it is not there, or the token may not see it." in found.stderr
 
 
 @pytest.mark.parametrize("name", configs.templates())

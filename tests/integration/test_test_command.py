@@ -111,11 +111,21 @@ def test_json_says_the_same(broken: Path) -> None:
     assert problem["detail"].endswith("KeyError: 3")
 
 
-def test_warnings_fail_only_where_they_shall(tmp_path: Path) -> None:
-    folder = old_folders.make(tmp_path / "old", 1)
-    arguments = ["--label-config", "text-classification", "--with", "threshold=0.25"]
-    assert run(folder, *arguments, cwd=tmp_path).returncode == 0
-    strict = run(folder, *arguments, "--strict", "--json", cwd=tmp_path)
+@pytest.mark.parametrize("generation", [1, 2])
+def test_folders_of_older_packages_pass_with_a_warning_that_they_show_nothing(
+    generation: int, tmp_path: Path
+) -> None:
+    folder = old_folders.make(tmp_path / "old", generation)
+    arguments = ["--label-config", "text-classification", "--json"]
+    found = run(folder, *arguments, cwd=tmp_path)
+    assert found.returncode == 0, found.stdout + found.stderr
+    report = json.loads(found.stdout)
+    checks = {check["name"]: check for check in report["checks"]}
+    assert report["generation"] == generation
+    assert [name for name, check in checks.items() if check["outcome"] == "warning"] == ["Predict"]
+    assert checks["New version"]["outcome"] == "ok"
+    assert checks["Predict after fit"]["summary"] == "4 of 4 tasks, 4 changed", "the score counts what was learned"
+    strict = run(folder, *arguments, "--strict", cwd=tmp_path)
     assert (strict.returncode, json.loads(strict.stdout)["ok"]) == (1, False)
 
 
@@ -151,6 +161,12 @@ def test_a_label_studio_that_is_not_there_is_named(broken: Path) -> None:
     assert found.returncode == 1
     assert "Label Studio did not give project 1" in found.stderr
     assert len(found.stderr.splitlines()) == 1
+
+
+def test_arguments_reach_the_class(tmp_path: Path) -> None:
+    folder = old_folders.make(tmp_path / "old", 1)
+    found = run(folder, "--label-config", "ocr", "--with", "threshold=0.25", "width=3", cwd=tmp_path)
+    assert found.returncode == 0, found.stdout + found.stderr
 
 
 def test_a_model_that_ends_the_process_does_not_pass(tmp_path: Path) -> None:

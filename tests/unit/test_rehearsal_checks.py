@@ -21,7 +21,6 @@ from label_studio_ml.rehearsal import configs, predicting
 from label_studio_ml.rehearsal.checks import rehearse
 from label_studio_ml.rehearsal.report import Outcome, Problem, Report
 from label_studio_ml.rehearsal.scene import Plan
-from tests import old_folders
 
 CHOICES = configs.template("text-classification")
 Tasks = list[dict[str, Any]]
@@ -596,21 +595,6 @@ def test_an_import_that_fails_is_a_finding_with_its_line(tmp_path: Path) -> None
 def test_a_file_without_a_model_class_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="holds no model class"):
         try_out(script(tmp_path / "none", "# LabelStudioML"))
-
-
-@pytest.mark.parametrize("generation", [1, 2])
-def test_folders_of_older_packages_are_tried_out(generation: int, tmp_path: Path) -> None:
-    folder = old_folders.make(tmp_path / f"old_{generation}", generation)
-    for name in ("model.py", "_wsgi.py"):  # both folders have modules of these names
-        (folder / name).rename(folder / name.replace(".py", f"_{generation}.py"))
-    wsgi = folder / f"_wsgi_{generation}.py"
-    wsgi.write_text(wsgi.read_text().replace("from model import", f"from model_{generation} import"))
-    report = try_out(source.locate(str(wsgi)))
-    assert report.generation == generation
-    assert report.is_ok(), report.text()
-    assert outcomes(report)["New version"] == outcomes(report)["Predict after fit"] == "ok"
-    assert "4 changed" in report.check("Predict after fit").summary, "the score counts what was learned"
-    assert only_problem(report).check == "Predict", "these models show nothing"
 
 
 def test_a_report_is_json_and_readable_text() -> None:
