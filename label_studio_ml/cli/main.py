@@ -15,6 +15,7 @@ from .doctor import doctor_command
 from .init import init_command
 from .jobs import jobs_app
 from .start import start_command
+from .test import rehearse_command
 from .versions import versions_app
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ app.command("create", hidden=True)(init_command)
 app.command("start")(start_command)
 app.command("connect")(connect_command)
 app.command("doctor")(doctor_command)
+app.command("test")(rehearse_command)
 app.add_typer(versions_app, name="versions")
 app.add_typer(jobs_app, name="jobs")
 app.command("deploy")(deploy_command)

@@ -107,8 +107,28 @@ def annotated_tasks(client: LabelStudio, project_id: str, *, attempts: int = _AT
         page += 1
 
 
+def project(client: LabelStudio, project_id: str) -> dict[str, Any]:
+    """What Label Studio says about a project: `title`, `label_config`, and more.
+
+    Raises:
+        LabelStudioError: Label Studio did not answer, or there is no such project for this token.
+    """
+    return _get(client, f"api/projects/{project_id}/", {}, f"project {project_id}", attempts=2)
+
+
+def first_tasks(client: LabelStudio, project_id: str, count: int) -> list[dict[str, Any]]:
+    """The first tasks of a project, without their annotations and predictions.
+
+    Raises:
+        LabelStudioError: Label Studio did not answer, or refused.
+    """
+    params = {"project": project_id, "page": 1, "page_size": count, "fields": "all"}
+    answer = _get(client, "api/tasks", params, f"the tasks of project {project_id}", attempts=2)
+    bare: dict[str, Any] = {"annotations": [], "predictions": [], "drafts": []}
+    return [{**task, **bare} for task in answer.get("tasks", [])][:count]
+
+
 def _page(client: LabelStudio, project_id: str, page: int, attempts: int) -> dict[str, Any]:
-    http = client._client_wrapper.httpx_client  # noqa: SLF001 - the typed call drops fields of tasks
     params = {
         "project": project_id,
         "page": page,
@@ -117,29 +137,38 @@ def _page(client: LabelStudio, project_id: str, page: int, attempts: int) -> dic
         "resolve_uri": "false",  # cloud addresses as exports have them
         "query": json.dumps(_ANNOTATED),
     }
+    return _get(client, "api/tasks", params, f"the tasks of project {project_id} (page {page})", attempts)
+
+
+def _get(client: LabelStudio, path: str, params: dict[str, Any], what: str, attempts: int) -> dict[str, Any]:
+    http = client._client_wrapper.httpx_client  # noqa: SLF001 - the typed calls drop fields of tasks
     problem = ""
     for attempt in range(attempts):
         if attempt:
             time.sleep(2**attempt / 2)
         try:
-            response = http.request("api/tasks", method="GET", params=params, request_options={"max_retries": 0})
+            response = http.request(path, method="GET", params=params, request_options={"max_retries": 0})
         except (httpx.HTTPError, ApiError) as error:
             problem = one_line(error)
             continue
         if response.status_code in (401, 403):
             raise LabelStudioError(
-                f"Label Studio refused its token for project {project_id} (status {response.status_code}). "
+                f"Label Studio refused its token for {what} (status {response.status_code}). "
                 "Set LABEL_STUDIO_API_KEY to a valid one."
             )
         if response.status_code == 200:
-            answer: dict[str, Any] = response.json()
+            try:
+                answer: dict[str, Any] = response.json()
+            except ValueError:
+                raise LabelStudioError(f"What answers at LABEL_STUDIO_URL for {what} is no Label Studio.") from None
             return answer
         problem = f"status {response.status_code}"
+        if response.status_code == 404:
+            problem = "it is not there, or the token may not see it"
         if response.status_code < 500 and response.status_code != 429:
             break
     raise LabelStudioError(
-        f"Label Studio did not give the tasks of project {project_id} (page {page}): {problem}. "
-        "Is LABEL_STUDIO_URL right, and is it reachable from here?"
+        f"Label Studio did not give {what}: {problem}. Is LABEL_STUDIO_URL right, and is it reachable from here?"
     )
 
 

@@ -26,7 +26,8 @@ def create(
 ) -> Path:
     """Write a backend folder and return it.
 
-    A script is copied under its own name; a `requirements.txt` and `README.md` beside it come along.
+    A script is copied under its own name; `requirements.txt`, `README.md` and `label_config.xml` beside it come
+    along.
 
     Args:
         directory: the folder, made if need be.
@@ -72,7 +73,7 @@ def _adapt(contents: dict[str, str], script: Path, model_class: str) -> dict[str
         for name, text in contents.items()
         if name != _STARTER
     }
-    for name in ("requirements.txt", "README.md"):
+    for name in ("requirements.txt", "README.md", "label_config.xml"):
         neighbour = script.parent / name
         if neighbour.is_file():
             adapted[name] = neighbour.read_text()

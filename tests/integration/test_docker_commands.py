@@ -126,3 +126,20 @@ def test_the_image_installs_and_starts(image: Image) -> None:
         assert server.stop() == 0  # the signal reached the server itself, not a shell around it
     finally:
         server.kill_family()
+
+
+def test_the_installed_command_brings_its_templates(venv: Path, tmp_path: Path) -> None:
+    command = venv / "bin" / "label-studio-ml"
+    subprocess.run([command, "init", "backend"], cwd=tmp_path, check=True)
+    environment = {name: value for name, value in clean_environment().items() if name != "PYTHONPATH"}
+    found = subprocess.run(
+        [command, "test", "backend", "--label-config", "text-classification"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "labeling config: template text-classification" in found.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,17 +11,17 @@ import pytest
 
 import label_studio_ml
 from label_studio_ml.scaffold.write import create
+from tests.processes import clean_environment
 
 EXAMPLES = Path(label_studio_ml.__file__).parent / "examples"
 SCRIPTS = {"dummy_model": "dummy_model.py", "simple_text_classifier": "text_classifier.py"}
 
 
 def run_own_tests(folder: Path) -> None:
-    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     found = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_api.py"],
         cwd=folder,
-        env=environment,
+        env=clean_environment(),
         capture_output=True,
         text=True,
         timeout=240,

@@ -14,6 +14,7 @@ WRITTEN = {
     "README.md",
     "_wsgi.py",
     "docker-compose.yml",
+    "label_config.xml",
     "model.py",
     "requirements.txt",
     "test_api.py",
@@ -109,22 +110,24 @@ def test_a_script_is_copied_under_its_own_name(tmp_path: Path) -> None:
     folder = create(tmp_path / "backend", script(tmp_path / "mine"))
     assert {path.name for path in folder.iterdir()} == WRITTEN - {"model.py"} | {"reader.py"}
     assert (folder / "reader.py").read_text() == SCRIPT
-    for name in ("_wsgi.py", "test_api.py"):
+    for name, use in {"_wsgi.py": "init_app(model_class=Reader)", "test_api.py": "check_backend(Reader)"}.items():
         text = (folder / name).read_text()
         assert "from reader import Reader\n" in text
-        assert "model_class=Reader" in text
+        assert use in text
     for path in folder.iterdir():
         assert "NewModel" not in path.read_text()
     assert "`reader.py` holds the class `Reader`" in (folder / "README.md").read_text()
 
 
-def test_requirements_and_readme_beside_the_script_come_along(tmp_path: Path) -> None:
+def test_requirements_readme_and_labeling_config_beside_the_script_come_along(tmp_path: Path) -> None:
     source = script(tmp_path / "mine")
+    (source.parent / "label_config.xml").write_text("<View/>")
     (source.parent / "README.md").write_text("my reader")
     (source.parent / "requirements.txt").write_text("torch")
     (source.parent / "secret.env").write_text("x")
     folder = create(tmp_path / "backend", source)
     assert (folder / "README.md").read_text() == "my reader"
+    assert (folder / "label_config.xml").read_text() == "<View/>"
     assert (folder / "requirements.txt").read_text() == "torch\nlabel-studio-ml\n"
     assert not (folder / "secret.env").exists()
 

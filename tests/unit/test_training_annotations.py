@@ -194,7 +194,7 @@ def test_without_label_studio_and_without_events_there_is_an_error(
     database: Database, tmp_path: Path, label_studio: FakeLabelStudio
 ) -> None:
     label_studio.status = 403
-    with pytest.raises(LabelStudioError, match="refused its token for project 1"):
+    with pytest.raises(LabelStudioError, match="refused its token for the tasks of project 1"):
         collected(database, tmp_path, hostname=label_studio.url)
 
 

@@ -2,71 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 from dummy_model import DummyModel
 
-from label_studio_ml.api import init_app
+from label_studio_ml.testing import check_backend, connected
 
-PROJECT = "1.1700000000"
-CHOICES = """
-<View>
-  <Text name="text" value="$text"/>
-  <Choices name="sentiment" toName="text"><Choice value="Positive"/><Choice value="Negative"/></Choices>
-</View>
-"""
-BOXES = """
-<View>
-  <Image name="image" value="$image"/>
-  <RectangleLabels name="box" toName="image"><Label value="Car"/><Label value="Person"/></RectangleLabels>
-</View>
-"""
+CHOICES, BOXES = "text-classification", "object-detection"
 STARS = '<View><Text name="text" value="$text"/><Rating name="stars" toName="text"/></View>'
 
 
-@pytest.fixture
-def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
-    with init_app(model_class=DummyModel).test_client() as client:
-        yield client
+@pytest.mark.parametrize("label_config", [CHOICES, BOXES, STARS])
+def test_it_does_all_that_label_studio_needs(label_config: str) -> None:
+    check_backend(DummyModel, label_config).assert_ok()
 
 
-def predict(client: Any, label_config: str) -> Any:
-    client.post("/setup", json={"project": PROJECT, "schema": label_config})
-    tasks = [{"id": 1, "data": {"text": "a", "image": "a.png"}}]
-    request = {"project": PROJECT, "label_config": label_config, "tasks": tasks}
-    return client.post("/predict", json=request).json["results"][0]
-
-
-def test_a_choice_comes_from_the_labeling_config(client: Any) -> None:
-    prediction = predict(client, CHOICES)
-    region = prediction["result"][0]
+def test_a_choice_comes_from_the_labeling_config() -> None:
+    with connected(DummyModel, CHOICES) as backend:
+        (prediction,) = backend.predict(backend.sample_tasks(1))
+    (region,) = prediction["result"]
     assert (region["from_name"], region["to_name"], region["type"]) == ("sentiment", "text", "choices")
-    assert region["value"]["choices"][0] in {"Positive", "Negative"}
+    assert region["value"]["choices"][0] in {"Positive", "Negative", "Neutral"}
     assert 0 <= prediction["score"] <= 1
 
 
-def test_a_box_comes_from_the_labeling_config(client: Any) -> None:
-    region = predict(client, BOXES)["result"][0]
+def test_a_box_comes_from_the_labeling_config() -> None:
+    with connected(DummyModel, BOXES) as backend:
+        (prediction,) = backend.predict(backend.sample_tasks(1))
+    (region,) = prediction["result"]
     assert region["type"] == "rectanglelabels"
     assert region["value"]["rectanglelabels"][0] in {"Car", "Person"}
 
 
-def test_a_control_it_does_not_know_stays_empty(client: Any) -> None:
-    assert predict(client, STARS)["result"] == []
+def test_a_control_it_does_not_know_stays_empty() -> None:
+    with connected(DummyModel, STARS) as backend:
+        (prediction,) = backend.predict([{"text": "a"}])
+    assert prediction["result"] == []
 
 
-def test_an_annotation_makes_a_new_version(client: Any) -> None:
-    first = predict(client, CHOICES)["model_version"]
-    annotation = {"id": 5, "result": [], "was_cancelled": False, "task": 1}
-    event = {
-        "action": "ANNOTATION_CREATED",
-        "project": {"id": 1, "label_config": CHOICES},
-        "task": {"id": 1, "data": {"text": "a"}},
-        "annotation": annotation,
-    }
-    assert client.post("/webhook", json=event).status_code in {200, 201}
-    assert predict(client, CHOICES)["model_version"] != first
+def test_an_annotation_makes_a_new_version() -> None:
+    with connected(DummyModel, CHOICES) as backend:
+        first = backend.version
+        backend.annotate({"text": "a"}, [])
+        (prediction,) = backend.predict([{"text": "a"}])
+        assert backend.version == prediction["model_version"] != first

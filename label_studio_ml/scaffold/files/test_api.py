@@ -1,50 +1,27 @@
-"""Calls the backend as Label Studio does. Run with `python -m pytest test_api.py` in this folder."""
+"""Tries the backend out as Label Studio would use it. Run with `python -m pytest test_api.py` in this folder.
 
-import pytest
+`label_config.xml` says which project the backend is for: put your labeling config there.
+"""
+
 from model import NewModel
 
-from label_studio_ml.api import init_app
+from label_studio_ml.testing import backend_fixture, check_backend
 
-# Put your labeling config and a task of your project here.
-LABEL_CONFIG = """
-<View>
-  <Text name="text" value="$text"/>
-  <Choices name="sentiment" toName="text">
-    <Choice value="Positive"/>
-    <Choice value="Negative"/>
-  </Choices>
-</View>
-"""
-TASK = {"id": 1, "data": {"text": "The soup was wonderful."}}
+backend = backend_fixture(NewModel)
 
 
-@pytest.fixture
-def client(tmp_path, monkeypatch):
-    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
-    with init_app(model_class=NewModel).test_client() as client:
-        yield client
+def test_it_does_all_that_label_studio_needs():
+    check_backend(NewModel).assert_ok()
 
 
-def test_the_backend_is_healthy(client):
-    assert client.get("/health").status_code == 200
+def test_it_predicts_for_every_task(backend):
+    predictions = backend.predict(backend.sample_tasks(3))  # or tasks of your own: [{"text": "The soup was good."}]
+    assert len(predictions) == 3
+    assert all(prediction["result"] for prediction in predictions)
 
 
-def test_setup_answers_with_a_model_version(client):
-    response = client.post("/setup", json={"project": "1.1700000000", "schema": LABEL_CONFIG})
-    assert response.status_code == 200
-    assert response.json["model_version"]
-
-
-def test_every_task_gets_a_prediction(client):
-    client.post("/setup", json={"project": "1.1700000000", "schema": LABEL_CONFIG})
-    request = {
-        "project": "1.1700000000",
-        "label_config": LABEL_CONFIG,
-        "tasks": [TASK, {**TASK, "id": 2}],
-        "params": {"context": None},
-    }
-    response = client.post("/predict", json=request)
-    assert response.status_code == 200
-    results = response.json["results"]
-    assert len(results) == 2
-    assert all(prediction["result"] for prediction in results)
+def test_annotations_make_a_new_version(backend):
+    before = backend.version
+    for number, task in enumerate(backend.sample_tasks(4)):
+        backend.annotate(task, backend.sample_annotation(task, number))
+    assert backend.version != before
