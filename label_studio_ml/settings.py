@@ -5,6 +5,7 @@ This module alone reads the environment. `docs/settings.md` is generated from it
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import math
 import os
@@ -13,10 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from .errors import SettingError
 
 _UNITS = {"": 1, "B": 1, "K": 2**10, "KB": 2**10, "M": 2**20, "MB": 2**20, "G": 2**30, "GB": 2**30}
+_SECRET = re.compile(
+    r"(?:^|[_-])(?:token|secret|passw(?:or)?d|pass|(?:api|access|private|secret)[_-]?key|credentials?)$", re.IGNORECASE
+)
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -77,6 +82,13 @@ class Settings:
         kind="size",
         shown="256MB",
     )
+    request_timeout: float = _setting(
+        60.0,
+        "Time a request may take to arrive; large ones get a second more for every 64 KB.",
+        kind="duration",
+        shown="60s",
+    )
+    max_connections: int = _setting(512, "Connections of clients at once; more are refused.")
     predict_timeout: float = _setting(
         95.0,
         "Time after which a prediction is given up. Label Studio itself waits 100 s.",
@@ -146,6 +158,27 @@ class Settings:
         return bool(self.basic_auth_user or self.basic_auth_pass)
 
 
+def secrets(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Every credential in the settings and in the environment, in the forms in which it may show up in a log."""
+    environ = os.environ if environ is None else environ
+    found = [settings.basic_auth_pass, settings.webhook_secret, settings.label_studio_api_key]
+    login = f"{settings.basic_auth_user}:{settings.basic_auth_pass}"
+    if settings.basic_auth_pass:
+        found += [base64.b64encode(login.encode(encoding, "replace")).decode() for encoding in ("utf-8", "latin-1")]
+    if password := re.search(r"://[^/\s:@]*:([^/\s]+)@", settings.database_url):
+        found += [password[1], unquote(password[1])]
+    return [*filter(None, found), *named_secrets(environ)]
+
+
+def named_secrets(mapping: Mapping[str, Any]) -> list[str]:
+    """The values whose names say that they are credentials.
+
+    >>> named_secrets({"HF_TOKEN": "hf_1", "tokenizer": "fast", "n": 3})
+    ['hf_1']
+    """
+    return [value for name, value in mapping.items() if isinstance(value, str) and value and _SECRET.search(name)]
+
+
 def size(text: str) -> int:
     """Read a number of bytes.
 
@@ -195,10 +228,10 @@ def _convert(name: str, text: str, default: Any, kind: str) -> Any:
 
 
 def _check(settings: Settings) -> None:
-    for name in ("workers", "threads", "trainers", "max_batch_size", "max_loaded_models", "max_body_size"):
+    for name in ("workers", "threads", "trainers", "max_batch_size", "max_loaded_models", "max_body_size", "max_connections"):
         if getattr(settings, name) < 1:
             raise SettingError(f"{name} must be at least 1, not {getattr(settings, name)}.")
-    for name in ("predict_timeout", "trainer_idle", "shutdown_timeout"):
+    for name in ("predict_timeout", "trainer_idle", "shutdown_timeout", "request_timeout"):
         if not 0 < getattr(settings, name) < math.inf:
             raise SettingError(f"{name} must be more than 0 seconds, and not endless.")
     if not 0 <= settings.port <= 65535:
@@ -222,6 +255,15 @@ def _check(settings: Settings) -> None:
         raise SettingError(f"log_level must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}.")
     if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
         raise SettingError("Basic auth needs both a user and a password; only one of them is set.")
+    if ":" in settings.basic_auth_user:
+        raise SettingError("basic_auth_user must not have a colon: basic auth ends the user's name with one.")
+    if settings.webhook_secret and not settings.auth_required:
+        raise SettingError(
+            "webhook_secret protects nothing by itself: it stands in for user and password, so set "
+            "basic_auth_user and basic_auth_pass, too."
+        )
+    if settings.webhook_secret != settings.webhook_secret.strip() or not settings.webhook_secret.isprintable():
+        raise SettingError("webhook_secret must be text that a header can carry: one line, no spaces around it.")
 
 
 def load(

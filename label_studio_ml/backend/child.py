@@ -55,6 +55,8 @@ def loaded(fd: int, decode: Callable[[bytes], Any]) -> Iterator[Loaded | None]:
         return
     configure = _configure(frame)
     config = settings.load({}, **configure.settings)
+    logs.hide(*settings.secrets(config), *settings.named_secrets(configure.source.kwargs))
+    logs.guard_output()
     logs.configure(config.log_level, configure.name)
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(line, inbox, decode), name="reader", daemon=True).start()

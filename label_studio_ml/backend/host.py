@@ -41,6 +41,9 @@ _GIVE_UP_AFTER = 8
 """Single tasks that fail in a row, with none that succeeds, before the rest of a call is not tried one by one."""
 
 
+_SHOWN = 200
+"""Characters that are shown of a task's id; ten times as many of what is wrong with it."""
+
 _PROJECT_AGE = 1.0
 """Seconds that what is known of a project is used before the store is asked again."""
 
@@ -464,14 +467,15 @@ def _decoded(raw: bytes) -> dict[str, Any] | PredictError:
     """A task, or why it is none: one that cannot be read must not cost the others of a merged call theirs."""
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return PredictError(f"the task is not understood: {error}")
 
 
 def _problem(group: int, task: Any, error: Exception) -> Problem:
     identity = task.get("id", "") if isinstance(task, dict) else ""
     kind = "predict" if "predict() " in str(error) else "invalid"
-    return Problem(group, str(identity), kind, str(error) or one_line(error))
+    message = str(error) or one_line(error)
+    return Problem(group, str(identity)[:_SHOWN], kind, message[: 10 * _SHOWN])  # logged and kept: not without end
 
 
 def _fingerprint(folders: Sequence[Path]) -> dict[str, tuple[int, int]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from .. import logs
 from .. import settings as settings_module
 from ..errors import SettingError
 from ..protocol.responses import as_json
@@ -57,6 +58,7 @@ class InstanceState:
                 self._settings.label_studio_api_key if self._settings else ""
             ) or project.access_token
             self.client = None
+            logs.hide(self.access_token, *settings_module.named_secrets(self.extra_params))
 
     @property
     def is_standalone(self) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from .. import __version__
+from .. import __version__, logs
 from ..backend.answers import Problem
 from ..errors import LoadError, ModelError, RequestError, StoreError, WorkerDied
 from ..protocol import events as protocol
@@ -22,7 +22,7 @@ from ..protocol import requests, responses
 from ..store import jobs, projects, versions
 from ..training import leftovers
 from ..training.intake import Arrival
-from . import body, page
+from . import body, headers, page
 from .openapi import Operation, document
 
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ class Api:
         """`GET /`: the same as JSON, or a page for a browser."""
         state = await self._state(everything=True)
         if "text/html" in request.headers.get("accept", ""):
-            return Response(page.render(state, str(request.base_url)), media_type="text/html")
+            address = f"{request.scope['scheme']}://{request.headers.get('host', 'localhost')}"
+            html = page.render(state, address + request.scope.get("root_path", ""))
+            return Response(html, headers=headers.of_page(page.STYLE), media_type="text/html")
         return JSONResponse(state)
 
     async def _state(self, *, everything: bool) -> dict[str, Any]:
@@ -113,20 +115,19 @@ class Api:
         if status.error:
             model["error"] = status.error
         store = {"state": "failed", "error": self._store_problem} if self._store_problem else {"state": "ok"}
-        state: dict[str, Any] = {
+        if not everything:  # whoever shows no credentials learns no more than a load balancer needs
+            return {"status": "UP", "model": {"state": status.state}}
+        return {
             "status": "UP",
             "model_class": status.description.model_class if status.description else None,
             "model_dir": str(server.settings.model_dir),
             "version": __version__,
             "model": model,
             "store": store,
-            "problems": len(self._problems),
+            "problems": list(self._problems),
+            "queued_tasks": server.dispatcher.queued_tasks,
+            "projects": server.serving.overview(),
         }
-        if everything:
-            state["problems"] = list(self._problems)
-            state["queued_tasks"] = server.dispatcher.queued_tasks
-            state["projects"] = server.serving.overview()
-        return state
 
     async def metrics(self, _request: Request) -> Response:
         """`GET /metrics`."""
@@ -145,15 +146,18 @@ class Api:
         project_id = requests.project_key(message.project)
         if message.schema:
             self._check_config(message.schema, "schema")
-        extra = message.extra_params
+        hostname = requests.without_nul(message.hostname, "hostname")
+        token = requests.without_nul(message.access_token, "access_token")
+        extra = _as_text(message.extra_params)
+        logs.hide(token)
         await server.database.write_async(
             lambda connection: projects.save(
                 connection,
                 project_id,
                 label_config=message.schema,
-                hostname=message.hostname,
-                access_token=message.access_token,
-                extra_params=extra if isinstance(extra, str) else msgspec.json.encode(extra or {}).decode(),
+                hostname=hostname,
+                access_token=token,
+                extra_params=extra,
             )
         )
         await server.serving.know(project_id)
@@ -192,15 +196,16 @@ class Api:
         server = self._server
         message = await self._read(request, requests.PredictRequest)
         project_id = requests.project_key(message.project)
+        label_config = requests.harmless_config(message.label_config)
         params = message.params or {}
         interactive = bool(params.get("context"))
-        await server.serving.know(project_id, message.label_config)
+        await server.serving.know(project_id, label_config)
         if not message.tasks:
             return Response(responses.predict_body([]), media_type="application/json")
         try:
             outcome = await server.dispatcher.predict(
                 project_id,
-                message.label_config,
+                label_config,
                 [bytes(task) for task in message.tasks],
                 msgspec.json.encode(params),
                 interactive=interactive,
@@ -234,9 +239,9 @@ class Api:
         job_id = await self._store(
             Arrival(
                 project_id=message.project_key,
-                action=message.action,
+                action=requests.name(message.action, "action"),
                 payload=raw,
-                label_config=message.config,
+                label_config=requests.harmless_config(message.config),
                 touched=protocol.touched(message.action, msgspec.json.decode(raw)),
             )
         )
@@ -255,8 +260,9 @@ class Api:
         project = message.project
         key = requests.project_key(project.id if isinstance(project, requests.WebhookProject) else project)
         known = self._server.runner.status.description is not None
+        label_config = requests.harmless_config(message.label_config)
         job_id = await self._store(
-            Arrival(project_id=key, action=protocol.START_TRAINING, payload=raw, label_config=message.label_config)
+            Arrival(project_id=key, action=protocol.START_TRAINING, payload=raw, label_config=label_config)
         )
         await self._server.settle_in_process()
         if job_id is None and not known:
@@ -293,9 +299,10 @@ class Api:
     async def job_status(self, request: Request) -> Response:
         """`POST /job_status`."""
         message = await self._read(request, requests.JobStatusRequest)
-        job = await self._server.database.read_async(lambda connection: jobs.get(connection, message.job))
+        wanted = requests.name(message.job, "job")
+        job = await self._server.database.read_async(lambda connection: jobs.get(connection, wanted))
         if job is None:
-            return JSONResponse({"error": f"There is no job {message.job}."}, 410)
+            return JSONResponse({"error": f"There is no job {wanted}."}, 410)
         return JSONResponse(_job(job, await self._settling(job.project_id)))
 
     async def is_training(self, request: Request) -> Response:
@@ -402,6 +409,12 @@ def _job(job: jobs.Job, settling: int | None) -> dict[str, Any]:
         "error": job.error,
     }
     return {name: value for name, value in known.items() if value is not None}
+
+
+def _as_text(extra_params: dict[str, Any] | str | None) -> str:
+    if isinstance(extra_params, str):
+        return requests.without_nul(extra_params, "extra_params") or ""
+    return msgspec.json.encode(extra_params or {}).decode()
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:

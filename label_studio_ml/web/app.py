@@ -14,14 +14,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from .. import logs
 from ..backend.answers import Description
 from ..backend.source import Source
 from ..errors import BackendError
 from ..runtime.dispatcher import Dispatcher
 from ..runtime.pool import Pool
 from ..runtime.runner import Runner
-from ..settings import Settings
-from ..store import jobs
+from ..settings import Settings, named_secrets, secrets
+from ..store import jobs, projects
 from ..store.database import Database
 from ..training import gate
 from ..training.intake import Intake
@@ -30,6 +31,7 @@ from ..training.scheduler import Scheduler
 from . import errors
 from .api import Api
 from .auth import Auth
+from .headers import SafeHeaders
 from .management import Management
 from .metrics import Metrics
 from .serving import Serving
@@ -69,8 +71,11 @@ class Server:
         Raises:
             StoreError: the database cannot be opened.
         """
+        logs.hide(*secrets(self.settings), *named_secrets(self._kwargs))
         self.database = Database(self.settings.database)
         await asyncio.to_thread(self.database.migrate)
+        known = await self.database.read_async(projects.all_projects)
+        logs.hide(*(project.access_token for project in known))
         self.serving = Serving(self.database)
         self.runner, trainers = self._runners()
         self.serving.runner = self.runner
@@ -159,6 +164,7 @@ def create_app(server: Server) -> Starlette:
             Route(operation.path, handler, methods=[operation.method]) for operation, handler in server.operations
         ],
         middleware=[  # outermost first
+            Middleware(SafeHeaders),
             Middleware(server.metrics.middleware),
             Middleware(Auth, settings=server.settings),
         ],

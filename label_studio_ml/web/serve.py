@@ -46,6 +46,8 @@ def run(settings: Settings, source: Source | type[Any], kwargs: dict[str, Any], 
     """
     logs.configure(settings.log_level, "web")
     listening = _listen(settings.host, settings.port)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # a client that does not take its reply must not hold it in memory
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(settings.request_timeout * 1000))
     server = Server(settings, source, kwargs)
     try:
         failure = _run(_serve(server, listening, check))
@@ -66,6 +68,8 @@ async def _serve(server: Server, listening: socket.socket, check: bool) -> Backe
         lifespan="off",
         timeout_graceful_shutdown=int(settings.shutdown_timeout) or 1,
         server_header=False,
+        http=_protocol(settings),
+        ws="none",
         timeout_keep_alive=75,  # Label Studio keeps connections and must not find them closed
     )
     web = _Web(config, server)
@@ -124,6 +128,14 @@ class _Web(uvicorn.Server):
             self._server.kill()
             os._exit(1)
         self.should_exit = True
+
+
+def _protocol(settings: Settings) -> Any:
+    try:
+        from . import connections
+    except ImportError:  # no httptools on Windows; the other parser has a limit for headers, and no more
+        return "auto"
+    return connections.limited(settings.request_timeout, settings.max_connections)
 
 
 def _listen(host: str, port: int) -> socket.socket:
