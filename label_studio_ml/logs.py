@@ -20,6 +20,7 @@ from urllib.parse import quote, quote_plus
 _QUOTE = r"(?:\\*['\"])?"
 _OPEN = r"(?:b?\\*['\"])?"
 _VALUE = r"(?!None\b|null\b)(?:(?<=['\"])[^'\"\\]+|[^\s'\",;&(){}\[\]\\]+)"
+_SCHEMES = r"(?:(?:basic|token|bearer|digest|negotiate|apikey)\s+)?"
 _NAMES = (
     r"(?:access|refresh|auth|api|user|security|csrf)[_-]?token|(?:api|access|private|account)[_-]?key|passw(?:or)?d"
     r"|passphrase|basic_auth_pass|secret|signature(?==)|\bsig(?==)|\brefresh|\baccess|sessionid"
@@ -29,8 +30,7 @@ _RULES = [
     # A header, as text, in a dict, as a pair of strings or of bytes.
     (
         ("authorization", "x-webhook-secret"),
-        rf"((?:authorization|x-webhook-secret)(?:{_QUOTE}\s*[:=]|['\"],)\s*{_OPEN}"
-        rf"(?:(?:basic|token|bearer|digest|negotiate|apikey)\s+)?){_VALUE}",
+        rf"((?:authorization|x-webhook-secret)(?:{_QUOTE}\s*[:=]|['\"],)\s*{_OPEN}{_SCHEMES}){_VALUE}",
     ),
     (("cookie",), rf"(\b(?:set-)?cookie(?:{_QUOTE}\s*[:=]|['\"],)\s*{_OPEN})[^'\"\r\n]+"),
     # A named value: `password=…`, `"access_token": "…"`, `LABEL_STUDIO_API_KEY=…`.
@@ -54,7 +54,7 @@ _RULES = [
         ("sk-", "hf_", "gh", "glpat-", "xox", "aiza"),
         r"()(?<![\w-])(?:sk-|hf_|gh[opusr]_|github_pat_|glpat-|xox[abp]-|AIza)[\w-]{16,}",
     ),
-    (("private key",), r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?s:.*?)(?:-----END [A-Z ]{0,30}|\Z)"),
+    (("private key",), r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?s:.*?)(?=-----END|\Z)"),
 ]
 _SECRETS_ANYWHERE = [(words, re.compile(pattern, re.IGNORECASE)) for words, pattern in _RULES]
 
@@ -64,8 +64,11 @@ _SHORTEST = 6
 _MOST = 1000
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
-# A process has one log, so what must not be in it is known to the whole process. Longest first.
+# A process has one log, so what must not be in it is known to the whole process.
+_known: dict[str, None] = {}
 _hidden: tuple[str, ...] = ()
+"""The same, the longest first."""
+
 _hiding = threading.Lock()
 
 
@@ -76,16 +79,23 @@ def hide(*values: str | None) -> None:
     """
     global _hidden  # noqa: PLW0603 - see above
     new = [form for value in values if value and len(value) >= _SHORTEST for form in _forms(value)]
-    if all(form in _hidden for form in new):
+    if all(form in _known for form in new):
         return
     with _hiding:
-        kept = [form for form in _hidden if form not in new][: _MOST - len(new)]
-        _hidden = tuple(sorted([*kept, *dict.fromkeys(new)], key=len, reverse=True))
+        _known.update(dict.fromkeys(new))
+        while len(_known) > _MOST:
+            del _known[next(iter(_known))]
+        _hidden = tuple(sorted(_known, key=len, reverse=True))
 
 
 def _forms(value: str) -> Iterable[str]:
     raw = value.encode(errors="replace")
-    written = [json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1], repr(raw)[2:-1]]
+    written = [
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        repr(value)[1:-1],
+        repr(raw)[2:-1],
+    ]
     return dict.fromkeys([value, *written, quote(raw), quote(raw, safe=""), quote_plus(raw)])
 
 
@@ -95,13 +105,13 @@ def redact(text: str) -> str:
     >>> redact("headers: {'Authorization': 'Token 0123456789abcdef'}")
     "headers: {'Authorization': 'Token ***'}"
     """
-    for value in _hidden:
-        if value in text:
-            text = text.replace(value, "***")
     lower = text.lower()
     for words, pattern in _SECRETS_ANYWHERE:
         if any(word in lower for word in words):
             text = pattern.sub(r"\1***", text)
+    for value in _hidden:  # afterwards: one of them may be a word that tells where others stand
+        if value in text:
+            text = text.replace(value, "***")
     return text
 
 

@@ -20,7 +20,8 @@ from .errors import SettingError
 
 _UNITS = {"": 1, "B": 1, "K": 2**10, "KB": 2**10, "M": 2**20, "MB": 2**20, "G": 2**30, "GB": 2**30}
 _SECRET = re.compile(
-    r"(?:^|[_-])(?:token|secret|passw(?:or)?d|pass|(?:api|access|private|secret)[_-]?key|credentials?)$", re.IGNORECASE
+    r"(?:^|[_-])(?:token|secret|passw(?:or)?d|pass|(?:api|access|private|secret)[_-]?key|credentials?)$",
+    re.IGNORECASE,
 )
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
@@ -228,7 +229,15 @@ def _convert(name: str, text: str, default: Any, kind: str) -> Any:
 
 
 def _check(settings: Settings) -> None:
-    for name in ("workers", "threads", "trainers", "max_batch_size", "max_loaded_models", "max_body_size", "max_connections"):
+    for name in (
+        "workers",
+        "threads",
+        "trainers",
+        "max_batch_size",
+        "max_loaded_models",
+        "max_body_size",
+        "max_connections",
+    ):
         if getattr(settings, name) < 1:
             raise SettingError(f"{name} must be at least 1, not {getattr(settings, name)}.")
     for name in ("predict_timeout", "trainer_idle", "shutdown_timeout", "request_timeout"):
@@ -253,6 +262,10 @@ def _check(settings: Settings) -> None:
         raise SettingError(f"trainer_nice must be between 0 and 19, not {settings.trainer_nice}.")
     if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise SettingError(f"log_level must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}.")
+    _check_credentials(settings)
+
+
+def _check_credentials(settings: Settings) -> None:
     if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
         raise SettingError("Basic auth needs both a user and a password; only one of them is set.")
     if ":" in settings.basic_auth_user:

@@ -268,7 +268,7 @@ def _engine(url: str) -> Engine:
             f"The database {_shown(url)} needs a package that is not installed: {error}.{advice}"
         ) from error
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # if it is new, it is ours alone
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise StoreError(f"Cannot open the database {path}: {error.strerror}.") from error

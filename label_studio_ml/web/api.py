@@ -22,8 +22,8 @@ from ..protocol import requests, responses
 from ..store import jobs, projects, versions
 from ..training import leftovers
 from ..training.intake import Arrival
-from . import body, headers, page
-from .openapi import Operation, document
+from . import body, headers, page, replies
+from .openapi import NAME, TEXT, Operation, document, get, post
 
 if TYPE_CHECKING:
     from .app import Server
@@ -51,46 +51,55 @@ class Api:
 
     def operations(self) -> list[tuple[Operation, Handler]]:
         """Every call, for the router and for the OpenAPI document."""
+        project = (("project", NAME),)
+        html, figures, json = (
+            (("text/html", TEXT),),
+            (("text/plain", TEXT),),
+            (("application/json", {"type": "object"}),),
+        )
         return [
-            (Operation("GET", "/", "The state of this backend, for people and programs."), self.index),
-            (Operation("GET", "/health", "Whether the server is up, and how the model is."), self.health),
-            (Operation("POST", "/setup", "Label Studio connects.", requests.SetupRequest), self.setup),
+            (get("/", "The state of this backend, for people and programs.", replies.State, also=html), self.index),
+            (get("/health", "Whether the server is up, and how the model is.", replies.Health), self.health),
+            (post("/setup", "Label Studio connects.", requests.SetupRequest, replies.Setup), self.setup),
             (
-                Operation("POST", "/predict", "Predict for tasks.", requests.PredictRequest, (200, 500)),
+                post("/predict", "Predict for tasks.", requests.PredictRequest, replies.Predictions, (200, 500)),
                 self.predict,
             ),
             (
-                Operation("POST", "/webhook", "Something happened.", requests.WebhookRequest, (201,)),
+                post("/webhook", "Something happened.", requests.WebhookRequest, replies.Stored, (201,)),
                 self.webhook,
             ),
-            (Operation("POST", "/train", "Train on these tasks.", requests.TrainRequest, (201,)), self.train),
+            (post("/train", "Train on these tasks.", requests.TrainRequest, replies.Started, (201,)), self.train),
             (
-                Operation("POST", "/job_status", "How a training is.", requests.JobStatusRequest, (200, 410)),
+                post("/job_status", "How a training is.", requests.JobStatusRequest, replies.JobStatus, (200, 410)),
                 self.job_status,
             ),
-            (Operation("GET", "/is_training", "Whether a project is being trained."), self.is_training),
-            (Operation("GET", "/versions", "Names of all versions, newest first."), self.all_versions),
             (
-                Operation("POST", "/versions", "Names of a project's versions.", requests.ProjectRequest),
+                get("/is_training", "Whether a project is being trained.", replies.Training, query=project),
+                self.is_training,
+            ),
+            (
+                get("/versions", "Names of all versions, newest first.", replies.VersionNames, query=project),
+                self.all_versions,
+            ),
+            (
+                post("/versions", "Names of a project's versions.", requests.ProjectRequest, replies.VersionNames),
                 self.project_versions,
             ),
-            (Operation("POST", "/delete", "Forget a project.", requests.ProjectRequest), self.delete),
+            (post("/delete", "Forget a project.", requests.ProjectRequest, replies.Done), self.delete),
             (
-                Operation(
-                    "POST",
+                post(
                     "/duplicate_model",
                     "Copy a model to a project.",
                     requests.DuplicateRequest,
+                    replies.Done,
                     (200, 404),
                 ),
                 self.duplicate,
             ),
-            (
-                Operation("POST", "/validate", "Check a labeling config.", requests.ValidateRequest),
-                self.validate,
-            ),
-            (Operation("GET", "/metrics", "Figures for Prometheus."), self.metrics),
-            (Operation("GET", "/openapi.json", "This document."), self.openapi),
+            (post("/validate", "Check a labeling config.", requests.ValidateRequest, replies.Done), self.validate),
+            (get("/metrics", "Figures for Prometheus.", None, also=figures), self.metrics),
+            (get("/openapi.json", "This document.", None, also=json), self.openapi),
         ]
 
     # --- state -----------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from .. import logs
 from ..backend.answers import Description
 from ..backend.source import Source
-from ..errors import BackendError
+from ..errors import BackendError, StoreError
 from ..runtime.dispatcher import Dispatcher
 from ..runtime.pool import Pool
 from ..runtime.runner import Runner
@@ -74,6 +74,7 @@ class Server:
         logs.hide(*secrets(self.settings), *named_secrets(self._kwargs))
         self.database = Database(self.settings.database)
         await asyncio.to_thread(self.database.migrate)
+        self._make_folders()
         known = await self.database.read_async(projects.all_projects)
         logs.hide(*(project.access_token for project in known))
         self.serving = Serving(self.database)
@@ -91,6 +92,14 @@ class Server:
             loop = asyncio.get_running_loop()
             loops = (self.serving.main_loop(), self.scheduler.main_loop())
             self._tasks = [loop.create_task(work) for work in loops]
+
+    def _make_folders(self) -> None:
+        """Logs and models are made of people's data: what is made here is for the server's own user alone."""
+        for folder in (self.settings.model_dir, *(self.settings.model_dir / name for name in ("jobs", "versions"))):
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"Cannot make the folder {folder}: {error.strerror}.") from error
 
     async def stop(self) -> None:
         """End in order: loops, trainer, workers, store."""

@@ -94,7 +94,7 @@ def _header(scope: Scope, name: bytes) -> bytes:
 
 
 def _digests(text: str) -> list[bytes]:
-    """A credential in the forms in which clients send it. Digests, so that comparing tells nothing of its length."""
+    """A credential in the forms in which clients send it; digests, whose comparison does not tell its length."""
     forms = [text.encode()]
     with contextlib.suppress(UnicodeEncodeError):  # Label Studio's HTTP client sends it like this
         forms.append(text.encode("latin-1"))

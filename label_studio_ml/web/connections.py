@@ -1,7 +1,6 @@
 """What a client may do to a connection before a request exists: how many, how large a head, how slowly it sends.
 
-uvicorn's own HTTP protocol has no such limits when it parses with httptools. Servers that others run (gunicorn) have
-theirs.
+uvicorn's own HTTP protocol has no such limits when it parses with httptools. Other servers (gunicorn) have theirs.
 """
 
 from __future__ import annotations

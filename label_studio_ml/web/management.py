@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 from ..errors import LoadError, RequestError
 from ..protocol import requests
 from ..training.manage import Manager
-from . import body
-from .openapi import Operation
+from . import body, replies
+from .openapi import NAME, Operation, get, post
 
 if TYPE_CHECKING:
     from .api import Handler
@@ -35,26 +35,32 @@ class Management:
 
     def operations(self) -> list[tuple[Operation, Handler]]:
         """Every call, for the router and for the OpenAPI document."""
+        some = (200, 404)
+        project = (("project", NAME),)
+        offset = (("offset", {"type": "string", "pattern": r"^[0-9]{1,18}$"}),)
         return [
-            (Operation("GET", "/jobs", "The newest jobs."), self.list_jobs),
-            (Operation("GET", "/jobs/{job}", "One job.", None, (200, 404)), self.show_job),
-            (Operation("GET", "/jobs/{job}/log", "What a job printed.", None, (200, 404)), self.job_log),
-            (Operation("POST", "/jobs/{job}/cancel", "End a job.", None, (200, 404)), self.cancel_job),
-            (Operation("POST", "/jobs/{job}/retry", "Run a job once more.", None, (200, 404)), self.retry_job),
-            (Operation("GET", "/projects", "The projects that the store knows."), self.list_projects),
-            (Operation("GET", "/projects/{project}/versions", "A project's versions."), self.list_versions),
+            (get("/jobs", "The newest jobs.", replies.Jobs, query=project), self.list_jobs),
+            (get("/jobs/{job}", "One job.", replies.Job, replies=some), self.show_job),
             (
-                Operation("POST", "/projects/{project}/show", "One version.", VersionRequest, (200, 404)),
+                get("/jobs/{job}/log", "What a job printed.", replies.JobLog, query=offset, replies=some),
+                self.job_log,
+            ),
+            (post("/jobs/{job}/cancel", "End a job.", None, replies.Job, some), self.cancel_job),
+            (post("/jobs/{job}/retry", "Run a job once more.", None, replies.Job, some), self.retry_job),
+            (get("/projects", "The projects that the store knows.", replies.Projects), self.list_projects),
+            (get("/projects/{project}/versions", "A project's versions.", replies.Versions), self.list_versions),
+            (
+                post("/projects/{project}/show", "One version.", VersionRequest, replies.Version, some),
                 self.show_version,
             ),
             (
-                Operation(
-                    "POST", "/projects/{project}/activate", "Let a version predict.", VersionRequest, (200, 404)
+                post(
+                    "/projects/{project}/activate", "Let a version predict.", VersionRequest, replies.Version, some
                 ),
                 self.activate_version,
             ),
             (
-                Operation("POST", "/projects/{project}/remove", "Delete a version.", VersionRequest, (200, 404)),
+                post("/projects/{project}/remove", "Delete a version.", VersionRequest, replies.Done, some),
                 self.delete_version,
             ),
         ]

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -157,7 +158,10 @@ def _announce(server: Server, listening: socket.socket) -> Path:
     host, port = listening.getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - only compared
     path = server.settings.model_dir / "server.json"
-    path.write_text(json.dumps({"url": f"http://{shown}:{port}", "pid": os.getpid()}))
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix="server.json.")  # for us alone, and no link of others
+    with os.fdopen(handle, "w") as file:
+        file.write(json.dumps({"url": f"http://{shown}:{port}", "pid": os.getpid()}))
+    Path(draft).replace(path)
     return path
 
 
