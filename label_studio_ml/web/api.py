@@ -237,7 +237,7 @@ class Api:
     def remember(self, project_id: str, task: str, message: str) -> None:
         """Keep a failure for `/health`."""
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self._problems.append({"time": when, "project": project_id, "task": task, "message": message})
+        self._problems.append({"time": when, "project": project_id, "task": task, "message": logs.redact(message)})
 
     # --- events and training ---------------------------------------------------------------------------
 

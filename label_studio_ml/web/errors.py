@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from .. import logs
 from ..errors import BackendError, BodyTooLarge, LoadError, ModelError, NotFound, RequestError, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def reply_to(error: BackendError) -> JSONResponse:
     """The reply for an error of ours; its message is meant for people."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     headers = {"Retry-After": "5"} if status == 503 else None
-    return JSONResponse({"error": str(error)}, status, headers)
+    return JSONResponse({"error": logs.redact(str(error))}, status, headers)
 
 
 async def on_backend_error(_request: Request, error: Exception) -> JSONResponse:
