@@ -211,7 +211,7 @@ FIELDS = {
     "/job_status": ("job",),
     "/versions": ("project",),
     "/delete": ("project",),
-    "/duplicate_model": ("project_src", "project_dst"),
+    "/duplicate_model": ("project_dst",),
     "/validate": ("config",),
     "/projects/7/show": ("version",),
     "/projects/7/activate": ("version",),
