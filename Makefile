@@ -12,7 +12,7 @@ PYTEST = $(BIN)/python -m pytest
 DOCTESTS = --doctest-modules label_studio_ml --ignore=label_studio_ml/scaffold/files \
 	--ignore=label_studio_ml/store/migrations --ignore=label_studio_ml/examples --ignore=tests/backends
 
-.PHONY: help setup start demo screenshot lint types docs test test-unit test-integration test-e2e \
+.PHONY: help setup start demo screenshot lint types security docs test test-unit test-integration test-e2e \
 	test-pythons bench clean
 
 help: ## List the targets
@@ -36,6 +36,10 @@ lint: setup ## Check style, format and the direction of imports
 
 types: setup ## Check types
 	$(BIN)/mypy
+
+security: setup ## Look for careless code (bandit) and for dependencies with known vulnerabilities (pip-audit)
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive label_studio_ml
+	$(BIN)/python -m scripts.audit
 
 docs: setup ## Check that the generated pages of docs/ are up to date
 	$(BIN)/python -m label_studio_ml.cli.reference --check

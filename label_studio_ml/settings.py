@@ -5,6 +5,7 @@ This module alone reads the environment. `docs/settings.md` is generated from it
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import ipaddress
 import math
@@ -16,10 +17,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from .errors import SettingError
 
 _UNITS = {"": 1, "B": 1, "K": 2**10, "KB": 2**10, "M": 2**20, "MB": 2**20, "G": 2**30, "GB": 2**30}
+_SECRET = re.compile(
+    r"(?:^|[_-])(?:token|secret|passw(?:or)?d|pass|(?:api|access|private|secret)[_-]?key|credentials?)$",
+    re.IGNORECASE,
+)
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -80,6 +86,13 @@ class Settings:
         kind="size",
         shown="256MB",
     )
+    request_timeout: float = _setting(
+        60.0,
+        "Time a request may take to arrive; large ones get a second more for every 64 KB.",
+        kind="duration",
+        shown="60s",
+    )
+    max_connections: int = _setting(512, "Connections of clients at once; more are refused.")
     predict_timeout: float = _setting(
         95.0,
         "Time after which a prediction is given up. Label Studio itself waits 100 s.",
@@ -186,6 +199,27 @@ class Settings:
     def auth_required(self) -> bool:
         """Whether clients must send credentials."""
         return bool(self.basic_auth_user or self.basic_auth_pass)
+
+
+def secrets(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Every credential in the settings and in the environment, in the forms in which it may show up in a log."""
+    environ = os.environ if environ is None else environ
+    found = [settings.basic_auth_pass, settings.webhook_secret, settings.label_studio_api_key]
+    login = f"{settings.basic_auth_user}:{settings.basic_auth_pass}"
+    if settings.basic_auth_pass:
+        found += [base64.b64encode(login.encode(encoding, "replace")).decode() for encoding in ("utf-8", "latin-1")]
+    if password := re.search(r"://[^/\s:@]*:([^/\s]+)@", settings.database_url):
+        found += [password[1], unquote(password[1])]
+    return [*filter(None, found), *named_secrets(environ)]
+
+
+def named_secrets(mapping: Mapping[str, Any]) -> list[str]:
+    """The values whose names say that they are credentials.
+
+    >>> named_secrets({"HF_TOKEN": "hf_1", "tokenizer": "fast", "n": 3})
+    ['hf_1']
+    """
+    return [value for name, value in mapping.items() if isinstance(value, str) and value and _SECRET.search(name)]
 
 
 def size(text: str) -> int:
@@ -309,10 +343,11 @@ def _check(settings: Settings) -> None:
         "max_body_size",
         "media_cache_size",
         "max_media_size",
+        "max_connections",
     ):
         if getattr(settings, name) < 1:
             raise SettingError(f"{name} must be at least 1, not {getattr(settings, name)}.")
-    for name in ("predict_timeout", "trainer_idle", "media_timeout", "shutdown_timeout"):
+    for name in ("predict_timeout", "trainer_idle", "media_timeout", "shutdown_timeout", "request_timeout"):
         if not 0 < getattr(settings, name) < math.inf:
             raise SettingError(f"{name} must be more than 0 seconds, and not endless.")
     if not 0 <= settings.port <= 65535:
@@ -334,9 +369,22 @@ def _check(settings: Settings) -> None:
         raise SettingError(f"trainer_nice must be between 0 and 19, not {settings.trainer_nice}.")
     if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise SettingError(f"log_level must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}.")
+    _check_credentials(settings)
+    private_hosts(settings.allow_private_media)
+
+
+def _check_credentials(settings: Settings) -> None:
     if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
         raise SettingError("Basic auth needs both a user and a password; only one of them is set.")
-    private_hosts(settings.allow_private_media)
+    if ":" in settings.basic_auth_user:
+        raise SettingError("basic_auth_user must not have a colon: basic auth ends the user's name with one.")
+    if settings.webhook_secret and not settings.auth_required:
+        raise SettingError(
+            "webhook_secret protects nothing by itself: it stands in for user and password, so set "
+            "basic_auth_user and basic_auth_pass, too."
+        )
+    if settings.webhook_secret != settings.webhook_secret.strip() or not settings.webhook_secret.isprintable():
+        raise SettingError("webhook_secret must be text that a header can carry: one line, no spaces around it.")
 
 
 def load(

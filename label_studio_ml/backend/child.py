@@ -55,6 +55,8 @@ def loaded(fd: int, decode: Callable[[bytes], Any]) -> Iterator[Loaded | None]:
         return
     configure = _configure(frame)
     config = settings.load({}, **configure.settings)
+    logs.hide(*settings.secrets(config), *settings.named_secrets(configure.source.kwargs))
+    logs.guard_output()
     logs.configure(config.log_level, configure.name)
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(line, inbox, decode), name="reader", daemon=True).start()
@@ -63,7 +65,7 @@ def loaded(fd: int, decode: Callable[[bytes], Any]) -> Iterator[Loaded | None]:
         training_rules(model_class)
     except BackendError as error:
         detail = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
-        line.send(encode(Broken(str(error), logs.redact(detail), isinstance(error, SourceError))))
+        line.send(encode(Broken(logs.redact(str(error)), logs.redact(detail), isinstance(error, SourceError))))
         yield None
         return
     logs.configure(config.log_level, configure.name)  # the author's module may have changed it

@@ -42,6 +42,9 @@ _GIVE_UP_AFTER = 8
 """Single tasks that fail in a row, with none that succeeds, before the rest of a call is not tried one by one."""
 
 
+_SHOWN = 200
+"""Characters that are shown of a task's id; ten times as many of what is wrong with it."""
+
 _PROJECT_AGE = 1.0
 """Seconds that what is known of a project is used before the store is asked again."""
 
@@ -501,18 +504,18 @@ def _decoded(raw: bytes) -> dict[str, Any] | InvalidPrediction:
     """A task, or why it is none: one that cannot be read must not cost the others of a merged call theirs."""
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return InvalidPrediction(f"the task is not understood: {error}", "task")
 
 
 def _problem(group: int, task: Any, error: Exception) -> Problem:
     identity = task.get("id", "") if isinstance(task, dict) else ""
-    message = str(error) or one_line(error)
+    identity = str(identity)[:_SHOWN]
+    message = (str(error) or one_line(error))[: 10 * _SHOWN]  # logged and kept: not without end
     if isinstance(error, InvalidPrediction):
-        return Problem(group, str(identity), "invalid", message, error.reason, error.control)
-    return Problem(
-        group, str(identity), "predict", message, "count" if isinstance(error, responses.WrongCount) else "raised"
-    )
+        return Problem(group, identity, "invalid", message, error.reason, error.control)
+    reason = "count" if isinstance(error, responses.WrongCount) else "raised"
+    return Problem(group, identity, "predict", message, reason)
 
 
 def new_version(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from .. import logs
 from .. import settings as settings_module
 from ..label_studio.media_cache import holding
 from ..protocol.responses import as_json
@@ -63,6 +64,7 @@ class InstanceState:
             self.hostname = self.settings.label_studio_url or project.hostname
             self.access_token = self.settings.label_studio_api_key or project.access_token
             self.client = None
+            logs.hide(self.access_token, *settings_module.named_secrets(self.extra_params))
 
     @property
     def is_standalone(self) -> bool:

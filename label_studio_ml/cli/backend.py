@@ -172,8 +172,11 @@ def check_webhook(url: str, config: Settings) -> None:
 
 def running_at(config: Settings) -> str | None:
     """The address of the server that uses this model folder, if one runs on this machine."""
+    path = Path(config.model_dir, "server.json")
     try:
-        said = json.loads(Path(config.model_dir, "server.json").read_text())
+        if path.stat().st_uid not in {getattr(os, "getuid", int)(), path.parent.stat().st_uid, 0}:
+            return None  # who put it there would get our password
+        said = json.loads(path.read_text())
         os.kill(int(said["pid"]), 0)
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 START_TRAINING = "START_TRAINING"
+_LONGEST = 200
 _PLURALS = {"ANNOTATIONS_": "ANNOTATION_", "TASKS_": "TASK_"}
 
 
@@ -96,19 +97,19 @@ def touched(action: str, data: dict[str, Any]) -> list[Touched]:
     """
     kind = canonical(action)
     if kind == "TASK_DELETED":
-        return [Touched("", str(task["id"]), gone=True) for task in _dicts(data.get("tasks")) if "id" in task]
+        return [Touched("", _key(task), gone=True) for task in _dicts(data.get("tasks")) if _key(task)]
     if kind not in {"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED"}:
         return []
     single = data.get("annotation")
     return [
         Touched(
-            str(one["id"]),
-            str(one.get("task") or ""),
+            _key(one),
+            _key(one, "task"),
             bool(one.get("was_cancelled") or one.get("skipped")),
             kind == "ANNOTATION_DELETED",
         )
         for one in ([single] if isinstance(single, dict) else _dicts(data.get("annotations")))
-        if "id" in one
+        if _key(one)
     ]
 
 
@@ -192,6 +193,15 @@ class _Ledger:
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _key(one: dict[str, Any], field: str = "id") -> str:
+    """An id as text that any database takes; empty when there is none, or what stands there is no id."""
+    found = one.get(field)
+    if not isinstance(found, int | str) or isinstance(found, bool):
+        return ""
+    text = str(found)
+    return text if len(text) <= _LONGEST and "\0" not in text else ""
 
 
 def _id(one: dict[str, Any]) -> int | str | None:

@@ -6,48 +6,69 @@ versions may add some.
 
 from __future__ import annotations
 
+import re
 import xml.parsers.expat
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from ..errors import RequestError
+from ..errors import BodyTooLarge, RequestError
 
 T = TypeVar("T")
+
+MAX_TASKS = 100_000
+"""Tasks in one request; Label Studio sends a thousand at most."""
+
+MAX_VALUES = 10_000_000
+"""JSON values in one body. Decoded they take up to 30 times the room that they have as text."""
+
+MAX_NAME = 200
+"""Characters in an id."""
+
+MAX_CONFIG = 10 * 2**20
+"""Characters in a labeling config."""
+
+MAX_TEXT = 4000
+"""Characters in an address, a token or the name of a version."""
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
+_Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+_Config = Annotated[str, msgspec.Meta(max_length=MAX_CONFIG)]
 
 
 class PredictRequest(msgspec.Struct):
     """`POST /predict`. Tasks stay undecoded: only the process that runs the model looks into them."""
 
-    tasks: list[msgspec.Raw]
-    project: str | int | None = None
-    label_config: str | None = None
+    tasks: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MAX_TASKS)]
+    project: _Name | int | None = None
+    label_config: _Config | None = None
     params: dict[str, Any] | None = None
 
 
 class SetupRequest(msgspec.Struct):
     """`POST /setup`. `project` is `"<id>.<created, unix seconds>"`; `schema` the labeling config's XML."""
 
-    project: str | int | None = None
-    schema: str | None = None
-    hostname: str | None = None
-    access_token: str | None = None
+    project: _Name | int | None = None
+    schema: _Config | None = None
+    hostname: _Text | None = None
+    access_token: _Text | None = None
     extra_params: dict[str, Any] | str | None = None
 
 
 class WebhookProject(msgspec.Struct):
     """The part of a webhook's project that the server itself needs."""
 
-    id: int | str | None = None
-    label_config: str | None = None
+    id: int | _Name | None = None
+    label_config: _Config | None = None
 
 
 class WebhookRequest(msgspec.Struct):
     """`POST /webhook`: the envelope of an event; the whole body is what gets stored."""
 
-    action: str
-    project: WebhookProject | str | int | None = None
-    label_config: str | None = None
+    action: _Name
+    project: WebhookProject | _Name | int | None = None
+    label_config: _Config | None = None
 
     @property
     def project_key(self) -> str:
@@ -65,33 +86,33 @@ class TrainRequest(msgspec.Struct):
     """`POST /train` of older Label Studio versions: `annotations` are tasks with their annotations."""
 
     annotations: list[msgspec.Raw]
-    project: WebhookProject | str | int | None = None
-    label_config: str | None = None
+    project: WebhookProject | _Name | int | None = None
+    label_config: _Config | None = None
 
 
 class JobStatusRequest(msgspec.Struct):
     """`POST /job_status`."""
 
-    job: str
+    job: _Name
 
 
 class ProjectRequest(msgspec.Struct):
     """`POST /delete`, and `POST /versions` of older Label Studio versions."""
 
-    project: str | int
+    project: _Name | int
 
 
 class DuplicateRequest(msgspec.Struct):
     """`POST /duplicate_model`."""
 
-    project_src: str | int
-    project_dst: str | int
+    project_src: _Name | int
+    project_dst: _Name | int
 
 
 class ValidateRequest(msgspec.Struct):
     """`POST /validate`: may this labeling config be used with the model?"""
 
-    config: str
+    config: _Config
 
 
 def decode(body: bytes, kind: type[T]) -> T:
@@ -99,7 +120,10 @@ def decode(body: bytes, kind: type[T]) -> T:
 
     Raises:
         RequestError: the body is not JSON or a field has the wrong type; the message names the field.
+        BodyTooLarge: it holds more values than fit into memory safely.
     """
+    if len(body) > MAX_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise BodyTooLarge(f"The body holds more than {MAX_VALUES} values. Send it in parts.")
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
@@ -126,10 +150,53 @@ def decode_whole(body: bytes, kind: type[T]) -> T:
 def project_key(project: str | int | None) -> str:
     """The id in a project reference; Label Studio sends `2`, `"2"` or `"2.1795402042"`.
 
+    Raises:
+        RequestError: it cannot be an id.
+
     >>> project_key("2.1795402042"), project_key(2), project_key(None)
     ('2', '2', '')
     """
-    return "" if project is None else str(project).split(".", 1)[0]
+    return "" if project is None else name(str(project), "project").split(".", 1)[0]
+
+
+def name(text: str, field: str) -> str:
+    """The text, if it can be an id or a name.
+
+    Control characters would forge lines of logs, and databases refuse some of them.
+
+    Raises:
+        RequestError: it is too long, or holds control characters.
+    """
+    if len(text) > MAX_NAME or _CONTROL.search(text):
+        raise RequestError(
+            f"The field `{field}` of the request is wrong: a name has no control characters, "
+            f"and no more than {MAX_NAME} characters."
+        )
+    return text
+
+
+def without_nul(text: str | None, field: str) -> str | None:
+    """The text, if a database can hold it.
+
+    Raises:
+        RequestError: it holds the character NUL.
+    """
+    if text is not None and "\0" in text:
+        raise RequestError(f"The field `{field}` of the request is wrong: it holds the character NUL.")
+    return text
+
+
+def harmless_config(config: str | None) -> str | None:
+    """The labeling config, if it is safe to parse, well-formed or not.
+
+    A document type declares entities, which grow without end or stand for files. Label Studio knows none.
+
+    Raises:
+        RequestError: it has a document type, or holds the character NUL.
+    """
+    if config and "<!DOCTYPE" in config:
+        raise RequestError("The labeling config of the request is refused: it has a document type (<!DOCTYPE …>).")
+    return without_nul(config, "label_config")
 
 
 def config_problem(config: str) -> str | None:
@@ -141,7 +208,7 @@ def config_problem(config: str) -> str | None:
     if not config.strip():
         return "it is empty"
     parser = xml.parsers.expat.ParserCreate()
-    parser.EntityDeclHandler = _refuse_entity
+    parser.StartDoctypeDeclHandler = _refuse_doctype
     try:
         parser.Parse(config, True)
     except xml.parsers.expat.ExpatError as error:
@@ -151,5 +218,5 @@ def config_problem(config: str) -> str | None:
     return None
 
 
-def _refuse_entity(*_declaration: Any) -> None:
-    raise ValueError("it declares an XML entity")
+def _refuse_doctype(*_declaration: Any) -> None:
+    raise ValueError("it has a document type (<!DOCTYPE …>)")

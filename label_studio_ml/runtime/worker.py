@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
+from .. import logs
 from ..backend import child
 from ..backend.answers import ASYNC_CALLS, Stop
 from ..errors import BackendError, one_line
@@ -44,7 +45,7 @@ def _handle(worker: child.Loaded, message: messages.Warm | messages.Predict) -> 
             answer = worker.host.predict(project, config, version, message.groups, params)
             reply = messages.Answered(message.id, answer, time.perf_counter() - started)
     except Exception as error:  # noqa: BLE001 - whatever it is, the request must hear of it
-        text = str(error) if isinstance(error, BackendError) else one_line(error)
+        text = logs.redact(str(error) if isinstance(error, BackendError) else one_line(error))
         detail = child.failure(error)
         _log.error("%s\n%s", text, detail)
         reply = messages.Refused(message.id, text, detail)

@@ -257,7 +257,7 @@ def _engine(url: str) -> Engine:
     try:
         path = _sqlite_path(url)
         if path is None:
-            return sqlalchemy.create_engine(url, pool_pre_ping=True)
+            return sqlalchemy.create_engine(url, pool_pre_ping=True, hide_parameters=True)
     except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError):
         raise StoreError(
             "The database URL is not understood. Write one like postgresql://user:password@host/name."
@@ -268,11 +268,12 @@ def _engine(url: str) -> Engine:
             f"The database {_shown(url)} needs a package that is not installed: {error}.{advice}"
         ) from error
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # if it is new, it is ours alone
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise StoreError(f"Cannot open the database {path}: {error.strerror}.") from error
-    engine = sqlalchemy.create_engine(url, connect_args={"timeout": 10, "check_same_thread": False})
+    connect = {"timeout": 10, "check_same_thread": False}
+    engine = sqlalchemy.create_engine(url, connect_args=connect, hide_parameters=True)  # they hold tokens
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,9 @@ from sqlalchemy import Connection
 
 from ..store import jobs, versions
 from ..store.database import Database
+
+_LONGEST = 150
+"""Characters of a folder's name; file systems take 255 bytes."""
 
 
 def sweep(database: Database, model_dir: Path) -> None:
@@ -62,4 +66,7 @@ def remove_jobs(model_dir: Path, job_ids: Iterable[str]) -> None:
 
 def project_folder(model_dir: Path, project_id: str) -> Path:
     """Where the versions of a project keep their files; whatever its id is, inside the model folder."""
-    return model_dir / "versions" / (quote(project_id, safe="").replace(".", "%2E") or "%")
+    name = quote(project_id, safe="").replace(".", "%2E") or "%"
+    if len(name) > _LONGEST:
+        name = f"{name[:_LONGEST]}~{hashlib.sha256(project_id.encode()).hexdigest()[:32]}"
+    return model_dir / "versions" / name

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import Connection
 
+from .. import logs
 from ..backend import child, host
 from ..backend.answers import Stop
 from ..backend.host import ModelHost, Trained
@@ -56,12 +57,12 @@ def run(model: ModelHost, settings: Settings, database: Database, job_id: str, o
     try:
         return messages.Fitted(job_id, training.run())
     except LabelStudioError as error:
-        reason = f"Waiting for Label Studio: {error}"
+        reason = logs.redact(f"Waiting for Label Studio: {error}")
         seconds = database.write(lambda connection: jobs.postpone(connection, job_id, owner, reason))
         _log.warning("Job %s waits %.0f s. %s", job_id, seconds or 0.0, error)
         return messages.Postponed(job_id, reason)
     except Exception as error:  # noqa: BLE001 - whatever it is, the job has failed
-        text = str(error) if isinstance(error, BackendError) else one_line(error)
+        text = logs.redact(str(error) if isinstance(error, BackendError) else one_line(error))
         detail = child.failure(error)
         _log.error("Job %s failed: %s\n%s", job_id, text, detail)
         database.write(lambda connection: jobs.fail(connection, job_id, owner, text, detail))

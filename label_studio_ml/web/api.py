@@ -14,7 +14,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from .. import __version__
+from .. import __version__, logs
 from ..backend.answers import Description, Problem
 from ..errors import LoadError, RequestError, StoreError, WorkerDied
 from ..protocol import events as protocol
@@ -22,8 +22,8 @@ from ..protocol import requests, responses
 from ..store import jobs, projects, versions
 from ..training import leftovers
 from ..training.intake import Arrival
-from . import body, page
-from .openapi import Operation, document
+from . import body, headers, page, replies
+from .openapi import NAME, TEXT, Operation, document, get, post
 
 if TYPE_CHECKING:
     from .app import Server
@@ -51,46 +51,55 @@ class Api:
 
     def operations(self) -> list[tuple[Operation, Handler]]:
         """Every call, for the router and for the OpenAPI document."""
+        project = (("project", NAME),)
+        html, figures, json = (
+            (("text/html", TEXT),),
+            (("text/plain", TEXT),),
+            (("application/json", {"type": "object"}),),
+        )
         return [
-            (Operation("GET", "/", "The state of this backend, for people and programs."), self.index),
-            (Operation("GET", "/health", "Whether the server is up, and how the model is."), self.health),
-            (Operation("POST", "/setup", "Label Studio connects.", requests.SetupRequest), self.setup),
+            (get("/", "The state of this backend, for people and programs.", replies.State, also=html), self.index),
+            (get("/health", "Whether the server is up, and how the model is.", replies.Health), self.health),
+            (post("/setup", "Label Studio connects.", requests.SetupRequest, replies.Setup), self.setup),
             (
-                Operation("POST", "/predict", "Predict for tasks.", requests.PredictRequest, (200, 500)),
+                post("/predict", "Predict for tasks.", requests.PredictRequest, replies.Predictions, (200, 500)),
                 self.predict,
             ),
             (
-                Operation("POST", "/webhook", "Something happened.", requests.WebhookRequest, (201,)),
+                post("/webhook", "Something happened.", requests.WebhookRequest, replies.Stored, (201,)),
                 self.webhook,
             ),
-            (Operation("POST", "/train", "Train on these tasks.", requests.TrainRequest, (201,)), self.train),
+            (post("/train", "Train on these tasks.", requests.TrainRequest, replies.Started, (201,)), self.train),
             (
-                Operation("POST", "/job_status", "How a training is.", requests.JobStatusRequest, (200, 410)),
+                post("/job_status", "How a training is.", requests.JobStatusRequest, replies.JobStatus, (200, 410)),
                 self.job_status,
             ),
-            (Operation("GET", "/is_training", "Whether a project is being trained."), self.is_training),
-            (Operation("GET", "/versions", "Names of all versions, newest first."), self.all_versions),
             (
-                Operation("POST", "/versions", "Names of a project's versions.", requests.ProjectRequest),
+                get("/is_training", "Whether a project is being trained.", replies.Training, query=project),
+                self.is_training,
+            ),
+            (
+                get("/versions", "Names of all versions, newest first.", replies.VersionNames, query=project),
+                self.all_versions,
+            ),
+            (
+                post("/versions", "Names of a project's versions.", requests.ProjectRequest, replies.VersionNames),
                 self.project_versions,
             ),
-            (Operation("POST", "/delete", "Forget a project.", requests.ProjectRequest), self.delete),
+            (post("/delete", "Forget a project.", requests.ProjectRequest, replies.Done), self.delete),
             (
-                Operation(
-                    "POST",
+                post(
                     "/duplicate_model",
                     "Copy a model to a project.",
                     requests.DuplicateRequest,
+                    replies.Done,
                     (200, 404),
                 ),
                 self.duplicate,
             ),
-            (
-                Operation("POST", "/validate", "Check a labeling config.", requests.ValidateRequest),
-                self.validate,
-            ),
-            (Operation("GET", "/metrics", "Figures for Prometheus."), self.metrics),
-            (Operation("GET", "/openapi.json", "This document."), self.openapi),
+            (post("/validate", "Check a labeling config.", requests.ValidateRequest, replies.Done), self.validate),
+            (get("/metrics", "Figures for Prometheus.", None, also=figures), self.metrics),
+            (get("/openapi.json", "This document.", None, also=json), self.openapi),
         ]
 
     # --- state -----------------------------------------------------------------------------------------
@@ -103,7 +112,9 @@ class Api:
         """`GET /`: the same as JSON, or a page for a browser."""
         state = await self._state(everything=True)
         if "text/html" in request.headers.get("accept", ""):
-            return Response(page.render(state, str(request.base_url)), media_type="text/html")
+            address = f"{request.scope['scheme']}://{request.headers.get('host', 'localhost')}"
+            html = page.render(state, address + request.scope.get("root_path", ""))
+            return Response(html, headers=headers.of_page(page.STYLE), media_type="text/html")
         return JSONResponse(state)
 
     async def _state(self, *, everything: bool) -> dict[str, Any]:
@@ -113,23 +124,27 @@ class Api:
         if status.error:
             model["error"] = status.error
         store = {"state": "failed", "error": self._store_problem} if self._store_problem else {"state": "ok"}
-        state: dict[str, Any] = {
+        if not everything:  # whoever shows no credentials learns no more than a load balancer needs
+            return {"status": "UP", "model": {"state": status.state}}
+        return {
             "status": "UP",
             "model_class": status.description.model_class if status.description else None,
             "model_dir": str(server.settings.model_dir),
             "version": __version__,
             "model": model,
             "store": store,
-            "problems": len(self._problems),
+            "problems": list(self._problems),
+            "queued_tasks": server.dispatcher.queued_tasks,
+            "projects": server.serving.overview(),
+            **self._events_used(status.description),
         }
-        if everything:
-            state["problems"] = list(self._problems)
-            state["queued_tasks"] = server.dispatcher.queued_tasks
-            state["projects"] = server.serving.overview()
-            if status.description is not None:
-                state["train_events"] = status.description.train_events if status.description.learns else []
-                state["webhook_events"] = self._webhook_events(status.description)
-        return state
+
+    def _events_used(self, description: Description | None) -> dict[str, list[str]]:
+        """The events that train, and those that Label Studio's webhook has to send."""
+        if description is None:
+            return {}
+        trains = description.train_events if description.learns else []
+        return {"train_events": trains, "webhook_events": self._webhook_events(description)}
 
     def _webhook_events(self, description: Description) -> list[str]:
         """What Label Studio's webhook has to send: `label-studio-ml connect` narrows it to that."""
@@ -156,15 +171,18 @@ class Api:
         project_id = requests.project_key(message.project)
         if message.schema:
             self._check_config(message.schema, "schema")
-        extra = message.extra_params
+        hostname = requests.without_nul(message.hostname, "hostname")
+        token = requests.without_nul(message.access_token, "access_token")
+        extra = _as_text(message.extra_params)
+        logs.hide(token)
         await server.database.write_async(
             lambda connection: projects.save(
                 connection,
                 project_id,
                 label_config=message.schema,
-                hostname=message.hostname,
-                access_token=message.access_token,
-                extra_params=extra if isinstance(extra, str) else msgspec.json.encode(extra or {}).decode(),
+                hostname=hostname,
+                access_token=token,
+                extra_params=extra,
             )
         )
         await server.serving.know(project_id)
@@ -203,15 +221,16 @@ class Api:
         server = self._server
         message = await self._read(request, requests.PredictRequest)
         project_id = requests.project_key(message.project)
+        label_config = requests.harmless_config(message.label_config)
         params = message.params or {}
         interactive = bool(params.get("context"))
-        await server.serving.know(project_id, message.label_config)
+        await server.serving.know(project_id, label_config)
         if not message.tasks:
             return Response(responses.predict_body([]), media_type="application/json")
         try:
             outcome = await server.dispatcher.predict(
                 project_id,
-                message.label_config,
+                label_config,
                 [bytes(task) for task in message.tasks],
                 msgspec.json.encode(params),
                 interactive=interactive,
@@ -237,7 +256,9 @@ class Api:
         """Keep a failure for `/health`."""
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         known = {name: value for name, value in more.items() if value is not None}
-        self._problems.append({"time": when, "project": project_id, "task": task, "message": message, **known})
+        self._problems.append(
+            {"time": when, "project": project_id, "task": task, "message": logs.redact(message), **known}
+        )
 
     # --- events and training ---------------------------------------------------------------------------
 
@@ -248,9 +269,9 @@ class Api:
         job_id = await self._store(
             Arrival(
                 project_id=message.project_key,
-                action=message.action,
+                action=requests.name(message.action, "action"),
                 payload=raw,
-                label_config=message.config,
+                label_config=requests.harmless_config(message.config),
                 touched=protocol.touched(message.action, msgspec.json.decode(raw)),
             )
         )
@@ -269,8 +290,9 @@ class Api:
         project = message.project
         key = requests.project_key(project.id if isinstance(project, requests.WebhookProject) else project)
         known = self._server.runner.status.description is not None
+        label_config = requests.harmless_config(message.label_config)
         job_id = await self._store(
-            Arrival(project_id=key, action=protocol.START_TRAINING, payload=raw, label_config=message.label_config)
+            Arrival(project_id=key, action=protocol.START_TRAINING, payload=raw, label_config=label_config)
         )
         await self._server.settle_in_process()
         if job_id is None and not known:
@@ -307,9 +329,10 @@ class Api:
     async def job_status(self, request: Request) -> Response:
         """`POST /job_status`."""
         message = await self._read(request, requests.JobStatusRequest)
-        job = await self._server.database.read_async(lambda connection: jobs.get(connection, message.job))
+        wanted = requests.name(message.job, "job")
+        job = await self._server.database.read_async(lambda connection: jobs.get(connection, wanted))
         if job is None:
-            return JSONResponse({"error": f"There is no job {message.job}."}, 410)
+            return JSONResponse({"error": f"There is no job {wanted}."}, 410)
         return JSONResponse(_job(job, await self._settling(job.project_id)))
 
     async def is_training(self, request: Request) -> Response:
@@ -419,6 +442,12 @@ def _job(job: jobs.Job, settling: int | None) -> dict[str, Any]:
         "error": job.error,
     }
     return {name: value for name, value in known.items() if value is not None}
+
+
+def _as_text(extra_params: dict[str, Any] | str | None) -> str:
+    if isinstance(extra_params, str):
+        return requests.without_nul(extra_params, "extra_params") or ""
+    return msgspec.json.encode(extra_params or {}).decode()
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:

@@ -14,14 +14,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from .. import logs
 from ..backend.answers import Description
 from ..backend.source import Source
 from ..errors import BackendError, StoreError
 from ..runtime.dispatcher import Dispatcher
 from ..runtime.pool import Pool
 from ..runtime.runner import Runner
-from ..settings import Settings
-from ..store import jobs
+from ..settings import Settings, named_secrets, secrets
+from ..store import jobs, projects
 from ..store.database import Database
 from ..training import gate
 from ..training.intake import Intake
@@ -30,6 +31,7 @@ from ..training.scheduler import Scheduler
 from . import errors
 from .api import Api
 from .auth import Auth
+from .headers import SafeHeaders
 from .management import Management
 from .metrics import Metrics
 from .serving import Serving
@@ -69,14 +71,12 @@ class Server:
         Raises:
             StoreError: the model folder cannot be made, or the database not opened.
         """
-        try:
-            self.settings.model_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"Cannot make the model folder {self.settings.model_dir}: {error.strerror}."
-            ) from error
+        logs.hide(*secrets(self.settings), *named_secrets(self._kwargs))
         self.database = Database(self.settings.database)
         await asyncio.to_thread(self.database.migrate)
+        self._make_folders()
+        known = await self.database.read_async(projects.all_projects)
+        logs.hide(*(project.access_token for project in known))
         self.serving = Serving(self.database)
         self.runner, trainers = self._runners()
         self.serving.runner = self.runner
@@ -92,6 +92,14 @@ class Server:
             loop = asyncio.get_running_loop()
             loops = (self.serving.main_loop(), self.scheduler.main_loop())
             self._tasks = [loop.create_task(work) for work in loops]
+
+    def _make_folders(self) -> None:
+        """Logs and models are made of people's data: what is made here is for the server's own user alone."""
+        for folder in (self.settings.model_dir, *(self.settings.model_dir / name for name in ("jobs", "versions"))):
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"Cannot make the folder {folder}: {error.strerror}.") from error
 
     async def stop(self) -> None:
         """End in order: loops, trainer, workers, store."""
@@ -165,6 +173,7 @@ def create_app(server: Server) -> Starlette:
             Route(operation.path, handler, methods=[operation.method]) for operation, handler in server.operations
         ],
         middleware=[  # outermost first
+            Middleware(SafeHeaders),
             Middleware(server.metrics.middleware),
             Middleware(Auth, settings=server.settings),
         ],

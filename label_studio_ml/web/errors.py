@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from .. import logs
 from ..errors import BackendError, BodyTooLarge, LoadError, ModelError, NotFound, RequestError, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def reply_to(error: BackendError) -> JSONResponse:
     """The reply for an error of ours; its message is meant for people."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     headers = {"Retry-After": "5"} if status == 503 else None
-    return JSONResponse({"error": str(error)}, status, headers)
+    return JSONResponse({"error": logs.redact(str(error))}, status, headers)
 
 
 async def on_backend_error(_request: Request, error: Exception) -> JSONResponse:
@@ -43,8 +44,8 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
     """Handler for an unknown path or a wrong method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for them
     text = {
-        404: f"There is no {request.url.path} here.",
-        405: f"{request.url.path} does not take {request.method}.",
+        404: f"There is no {request.scope['path'][:200]} here.",
+        405: f"{request.scope['path'][:200]} does not take {request.method}.",
     }.get(error.status_code, error.detail)
     return JSONResponse({"error": text}, error.status_code, error.headers)
 
@@ -52,5 +53,5 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
 async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
     """Handler for faults of this program: the log has everything, the reply a number to find it by."""
     number = uuid.uuid4().hex[:8]
-    _log.error("Unexpected error %s in %s", number, request.url.path, exc_info=error)
+    _log.error("Unexpected error %s in %s", number, request.scope["path"][:200], exc_info=error)
     return JSONResponse({"error": f"Unexpected error {number}; the server's log has the cause."}, 500)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..errors import LoadError, NotFound, RequestError
+from ..errors import LoadError, RequestError
 from ..protocol import requests
 from ..training.manage import Manager
-from . import body
-from .openapi import Operation
+from . import body, replies
+from .openapi import NAME, Operation, get, post
 
 if TYPE_CHECKING:
     from .api import Handler
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class VersionRequest(msgspec.Struct):
     """Names a version, by its name or its number."""
 
-    version: str
+    version: Annotated[str, msgspec.Meta(max_length=requests.MAX_TEXT)]
 
 
 class Management:
@@ -34,26 +35,32 @@ class Management:
 
     def operations(self) -> list[tuple[Operation, Handler]]:
         """Every call, for the router and for the OpenAPI document."""
+        some = (200, 404)
+        project = (("project", NAME),)
+        offset = (("offset", {"type": "string", "pattern": r"^[0-9]{1,18}$"}),)
         return [
-            (Operation("GET", "/jobs", "The newest jobs."), self.list_jobs),
-            (Operation("GET", "/jobs/{job}", "One job.", None, (200, 404)), self.show_job),
-            (Operation("GET", "/jobs/{job}/log", "What a job printed.", None, (200, 404)), self.job_log),
-            (Operation("POST", "/jobs/{job}/cancel", "End a job.", None, (200, 404)), self.cancel_job),
-            (Operation("POST", "/jobs/{job}/retry", "Run a job once more.", None, (200, 404)), self.retry_job),
-            (Operation("GET", "/projects", "The projects that the store knows."), self.list_projects),
-            (Operation("GET", "/projects/{project}/versions", "A project's versions."), self.list_versions),
+            (get("/jobs", "The newest jobs.", replies.Jobs, query=project), self.list_jobs),
+            (get("/jobs/{job}", "One job.", replies.Job, replies=some), self.show_job),
             (
-                Operation("POST", "/projects/{project}/show", "One version.", VersionRequest, (200, 404)),
+                get("/jobs/{job}/log", "What a job printed.", replies.JobLog, query=offset, replies=some),
+                self.job_log,
+            ),
+            (post("/jobs/{job}/cancel", "End a job.", None, replies.Job, some), self.cancel_job),
+            (post("/jobs/{job}/retry", "Run a job once more.", None, replies.Job, some), self.retry_job),
+            (get("/projects", "The projects that the store knows.", replies.Projects), self.list_projects),
+            (get("/projects/{project}/versions", "A project's versions.", replies.Versions), self.list_versions),
+            (
+                post("/projects/{project}/show", "One version.", VersionRequest, replies.Version, some),
                 self.show_version,
             ),
             (
-                Operation(
-                    "POST", "/projects/{project}/activate", "Let a version predict.", VersionRequest, (200, 404)
+                post(
+                    "/projects/{project}/activate", "Let a version predict.", VersionRequest, replies.Version, some
                 ),
                 self.activate_version,
             ),
             (
-                Operation("POST", "/projects/{project}/remove", "Delete a version.", VersionRequest, (200, 404)),
+                post("/projects/{project}/remove", "Delete a version.", VersionRequest, replies.Done, some),
                 self.delete_version,
             ),
         ]
@@ -64,28 +71,28 @@ class Management:
 
     async def list_jobs(self, request: Request) -> Response:
         """`GET /jobs?project=…`."""
-        project = request.query_params.get("project") or None
+        project = requests.name(request.query_params.get("project", ""), "project") or None
         return JSONResponse({"jobs": await asyncio.to_thread(self._manager.list_jobs, project)})
 
     async def show_job(self, request: Request) -> Response:
         """`GET /jobs/{job}`."""
-        return JSONResponse(await asyncio.to_thread(self._manager.show_job, request.path_params["job"]))
+        return JSONResponse(await asyncio.to_thread(self._manager.show_job, _named_in(request, "job")))
 
     async def job_log(self, request: Request) -> Response:
         """`GET /jobs/{job}/log?offset=…`."""
         offset = request.query_params.get("offset", "0")
-        if not offset.isdigit():
+        if not re.fullmatch(r"\d{1,18}", offset, re.ASCII):
             raise RequestError("The query's `offset` must be a whole number.")
-        job = request.path_params["job"]
+        job = _named_in(request, "job")
         return JSONResponse(await asyncio.to_thread(self._manager.job_log, job, int(offset)))
 
     async def cancel_job(self, request: Request) -> Response:
         """`POST /jobs/{job}/cancel`."""
-        return JSONResponse(await asyncio.to_thread(self._manager.cancel_job, request.path_params["job"]))
+        return JSONResponse(await asyncio.to_thread(self._manager.cancel_job, _named_in(request, "job")))
 
     async def retry_job(self, request: Request) -> Response:
         """`POST /jobs/{job}/retry`."""
-        job = await asyncio.to_thread(self._manager.retry_job, request.path_params["job"])
+        job = await asyncio.to_thread(self._manager.retry_job, _named_in(request, "job"))
         self._server.scheduler.nudge()
         await self._server.settle_in_process()
         return JSONResponse(job)
@@ -96,7 +103,7 @@ class Management:
 
     async def list_versions(self, request: Request) -> Response:
         """`GET /projects/{project}/versions`."""
-        found = await asyncio.to_thread(self._manager.list_versions, request.path_params["project"])
+        found = await asyncio.to_thread(self._manager.list_versions, _named_in(request, "project"))
         return JSONResponse({"versions": found})
 
     async def show_version(self, request: Request) -> Response:
@@ -126,7 +133,10 @@ class Management:
 
     async def _named(self, request: Request) -> tuple[str, str]:
         raw = await body.read(request, self._server.settings.max_body_size)
-        project = request.path_params["project"]
-        if not project:
-            raise NotFound
-        return project, requests.decode(raw, VersionRequest).version
+        version = requests.decode(raw, VersionRequest).version
+        return _named_in(request, "project"), requests.without_nul(version, "version") or ""
+
+
+def _named_in(request: Request, what: str) -> str:
+    """A job or project that the path names."""
+    return requests.name(request.path_params[what], what)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-_STYLE = (
+STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;color:#222}"
     "h1{font-size:1.4rem}table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;"
     "border-bottom:1px solid #ddd;vertical-align:top}code{background:#f3f3f5;padding:.1rem .3rem;border-radius:3px}"
@@ -29,8 +29,8 @@ def render(state: dict[str, Any], address: str) -> str:
     )
     return (
         "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>{name} - machine-learning backend</title><style>{_STYLE}</style>"
-        f"<h1>{name} is <span class={model['state']}>{model['state']}</span></h1>{error}"
+        f"<title>{name} - machine-learning backend</title><style>{STYLE}</style>"
+        f"<h1>{name} is <span class='{escape(model['state'])}'>{escape(model['state'])}</span></h1>{error}"
         f"<p>Connect it in Label Studio under <b>Settings &rarr; Model</b> with the address "
         f"<code>{escape(address.rstrip('/'))}</code>. Figures are at <a href=metrics>metrics</a>, the interface at "
         "<a href=openapi.json>openapi.json</a>.</p>"

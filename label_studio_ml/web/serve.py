@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,6 +47,8 @@ def run(settings: Settings, source: Source | type[Any], kwargs: dict[str, Any], 
     """
     logs.configure(settings.log_level, "web")
     listening = _listen(settings.host, settings.port)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # a client that does not take its reply must not hold it in memory
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(settings.request_timeout * 1000))
     server = Server(settings, source, kwargs)
     try:
         failure = _run(_serve(server, listening, check))
@@ -66,6 +69,8 @@ async def _serve(server: Server, listening: socket.socket, check: bool) -> Backe
         lifespan="off",
         timeout_graceful_shutdown=int(settings.shutdown_timeout) or 1,
         server_header=False,
+        http=_protocol(settings),
+        ws="none",
         timeout_keep_alive=75,  # Label Studio keeps connections and must not find them closed
     )
     web = _Web(config, server)
@@ -126,6 +131,14 @@ class _Web(uvicorn.Server):
         self.should_exit = True
 
 
+def _protocol(settings: Settings) -> Any:
+    try:
+        from . import connections
+    except ImportError:  # no httptools on Windows; the other parser has a limit for headers, and no more
+        return "auto"
+    return connections.limited(settings.request_timeout, settings.max_connections)
+
+
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -145,7 +158,10 @@ def _announce(server: Server, listening: socket.socket) -> Path:
     host, port = listening.getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - only compared
     path = server.settings.model_dir / "server.json"
-    path.write_text(json.dumps({"url": f"http://{shown}:{port}", "pid": os.getpid()}))
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix="server.json.")  # for us alone, and no link of others
+    with os.fdopen(handle, "w") as file:
+        file.write(json.dumps({"url": f"http://{shown}:{port}", "pid": os.getpid()}))
+    Path(draft).replace(path)
     return path
 
 

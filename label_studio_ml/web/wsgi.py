@@ -31,6 +31,9 @@ from ..backend import source as sources
 from ..settings import Settings
 from .app import Server, create_app
 
+_DIGITS = 19
+"""Digits of a number that no body's length reaches."""
+
 _PATIENCE = 5.0
 """Seconds that the end of a process waits for what should be over at once."""
 
@@ -125,7 +128,7 @@ def _wsgi(app: Starlette, server: Server) -> Callable[..., Iterable[bytes]]:
 def _wsgi_body(environ: dict[str, Any], limit: int) -> bytes:
     """The request's body; of one larger than `limit` only so much that the application sees it is too large."""
     announced = environ.get("CONTENT_LENGTH") or ""
-    if announced.isdigit():
+    if announced.isascii() and announced.isdigit() and len(announced) < _DIGITS:
         length = int(announced)
         return bytes(environ["wsgi.input"].read(length)) if length <= limit else b""
     if environ.get("wsgi.input_terminated") or environ.get("HTTP_TRANSFER_ENCODING"):

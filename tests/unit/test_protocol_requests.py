@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from label_studio_ml.errors import RequestError
+from label_studio_ml.errors import BodyTooLarge, RequestError
 from label_studio_ml.protocol import requests
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings" / "label-studio-1.23.2").glob("*.json"))
@@ -179,4 +179,51 @@ BOMB = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "lol"}">' for n in
     ],
 )
 def test_configs_that_declare_entities_are_refused(config: str) -> None:
-    assert requests.config_problem(config) == "it declares an XML entity"
+    assert requests.config_problem(config) == "it has a document type (<!DOCTYPE …>)"
+    with pytest.raises(RequestError, match="document type"):
+        requests.harmless_config(config)
+
+
+@pytest.mark.parametrize("config", [None, "", "<View/>", "<View", "<View><Header value='&lt;!DOCTYPE'/></View>"])
+def test_a_config_that_is_only_wrong_is_not_dangerous(config: str | None) -> None:
+    assert requests.harmless_config(config) == config
+
+
+@pytest.mark.parametrize("odd", ["a\nb", "\x00", "a\x1b[31m", "\x85", "a\u2028", "x" * 201, "9" * 201])
+def test_what_cannot_be_a_project_is_refused(odd: str) -> None:
+    with pytest.raises(RequestError, match="`project`"):
+        requests.project_key(odd)
+    with pytest.raises(RequestError, match="`job`"):
+        requests.name(odd, "job")
+
+
+@pytest.mark.parametrize(
+    "odd", ["..", "../../etc", "%2e%2e", "/", "\\", "日本", "👩‍🔬", "'; DROP TABLE jobs; --", " "]
+)
+def test_what_is_merely_odd_is_a_project_like_any_other(odd: str) -> None:
+    assert requests.project_key(odd) == odd.split(".", maxsplit=1)[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "field"),
+    [
+        (b'{"project": "%s"}' % (b"9" * 201), requests.SetupRequest, "project"),
+        (b'{"project": %s}' % (b"9" * 5000), requests.SetupRequest, "project"),
+        (b'{"project": 1e999}', requests.SetupRequest, "project"),
+        (b'{"access_token": "%s"}' % (b"a" * 4001), requests.SetupRequest, "access_token"),
+        (b'{"action": "%s"}' % (b"a" * 201), requests.WebhookRequest, "action"),
+        (b'{"job": "%s"}' % (b"a" * 201), requests.JobStatusRequest, "job"),
+        (b'{"config": "%s"}' % (b"a" * (requests.MAX_CONFIG + 1)), requests.ValidateRequest, "config"),
+        (b'{"tasks": [%s0]}' % (b"0," * requests.MAX_TASKS), requests.PredictRequest, "tasks"),
+    ],
+    ids=lambda value: value.decode()[:20] if isinstance(value, bytes) else None,
+)
+def test_what_is_too_long_is_refused_by_its_field(body: bytes, kind: type[Any], field: str) -> None:
+    with pytest.raises(RequestError, match=field):
+        requests.decode(body, kind)
+
+
+def test_a_body_of_too_many_values_is_refused_before_it_is_decoded() -> None:
+    body = b'{"action": "X", "annotations": [%s0]}' % (b"0," * requests.MAX_VALUES)
+    with pytest.raises(BodyTooLarge, match="more than 10000000 values"):
+        requests.decode_whole(body, requests.WebhookRequest)

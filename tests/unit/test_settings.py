@@ -12,7 +12,7 @@ from label_studio_ml import settings
 from label_studio_ml.cli import reference
 from label_studio_ml.cli.main import app
 from label_studio_ml.errors import SettingError
-from label_studio_ml.settings import Settings, load
+from label_studio_ml.settings import Settings, load, secrets
 
 SPECS = dataclasses.fields(Settings)
 DOCS = Path(__file__).parents[2] / "docs"
@@ -54,9 +54,16 @@ def other_value(spec: dataclasses.Field[Any]) -> tuple[str, Any]:
     return "other", "other"
 
 
+NOTHING_PROTECTED = (
+    "webhook_secret protects nothing by itself: it stands in for user and password, so set basic_auth_user and "
+    "basic_auth_pass, too."
+)
+
+
 def loaded(environ: dict[str, str], name: str) -> Any:
-    needed = {"basic_auth_user": "basic_auth_pass", "basic_auth_pass": "basic_auth_user"}
-    given: dict[str, Any] = {needed[name]: "x"} if name in needed else {}
+    login = {"basic_auth_user": "x", "basic_auth_pass": "x"}
+    needs_login = name in {*login, "webhook_secret"}
+    given: dict[str, Any] = {needed: x for needed, x in login.items() if needs_login and needed != name}
     return getattr(load(environ, **given), name)
 
 
@@ -308,6 +315,21 @@ def test_no_quiet_time_at_all_can_be_asked_for() -> None:
             "Basic auth needs both a user and a password; only one of them is set.",
         ),
         ({}, {"basic_auth_pass": "p"}, "Basic auth needs both a user and a password; only one of them is set."),
+        (
+            {},
+            {"basic_auth_user": "a:b", "basic_auth_pass": "p"},
+            "basic_auth_user must not have a colon: basic auth ends the user's name with one.",
+        ),
+        (
+            {},
+            {"webhook_secret": "s"},
+            NOTHING_PROTECTED,
+        ),
+        (
+            {},
+            {"basic_auth_user": "u", "basic_auth_pass": "p", "webhook_secret": "s\n"},
+            "webhook_secret must be text that a header can carry: one line, no spaces around it.",
+        ),
     ],
 )
 def test_a_wrong_setting_is_told_in_a_sentence(
@@ -338,3 +360,23 @@ def test_every_setting_is_an_option_and_is_documented(spec: dataclasses.Field[An
 @pytest.mark.parametrize("page", reference.pages(), ids=lambda page: page.name)
 def test_the_generated_pages_are_up_to_date(page: Path) -> None:
     assert page.read_text() == reference.pages()[page], "run: python -m label_studio_ml.cli.reference --write"
+
+
+def test_every_credential_is_known_in_the_forms_in_which_it_travels() -> None:
+    found = load(
+        {},
+        basic_auth_user="u",
+        basic_auth_pass="pä",
+        webhook_secret="hook",
+        label_studio_api_key="key",
+        database_url="postgresql://me:p%40ss@host/name",
+    )
+    environ = {
+        "HF_TOKEN": "hf",
+        "AWS_SECRET_ACCESS_KEY": "aws",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HOME": "/home/me",
+    }
+    in_utf8, in_latin1 = "dTpww6Q=", "dTpw5A=="
+    assert set(secrets(found, environ)) == {"pä", in_utf8, in_latin1, "hook", "key", "p%40ss", "p@ss", "hf", "aws"}
+    assert secrets(load({}), {}) == []

@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -12,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from label_studio_ml import settings
+from label_studio_ml.web import auth
 from label_studio_ml.web.auth import Auth
 
 pytestmark = pytest.mark.anyio
@@ -118,6 +121,92 @@ async def test_a_refused_webhook_is_explained_in_the_log_once(caplog: pytest.Log
     app = make(WITH_AUTH)
     for _ in range(3):
         assert (await call("/webhook", {}, basic(f"{USER}:wrong"), app)).status_code == 401
-    (record,) = caplog.records
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert "add the header `X-Webhook-Secret`" in record.getMessage()
     assert "wrong" not in record.getMessage()
+
+
+async def test_wrong_credentials_are_logged_now_and_then_and_never_shown(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make(WITH_AUTH)
+    now = 1000.0
+    monkeypatch.setattr("label_studio_ml.web.auth.time.monotonic", lambda: now)
+    for attempt in range(500):
+        await call("/predict", {}, basic(f"{USER}:guess-{attempt}"), app)
+    now += 61
+    await call("/no/such%0Apath", {}, basic(f"{USER}:guess-500"), app)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Refused 1 request with wrong or missing credentials, the last one from 127.0.0.1",
+        "Refused 500 requests with wrong or missing credentials, the last one from 127.0.0.1",
+    ]
+    assert "guess" not in caplog.text
+
+
+async def test_of_two_authorization_headers_none_counts() -> None:
+    right = basic(f"{USER}:{PASSWORD}")["authorization"]
+    assert isinstance(right, str)
+    for pair in ((right, right), (right, "Basic eDp5"), ("Basic eDp5", right)):
+        reply = await call_raw([(b"authorization", value.encode()) for value in pair])
+        assert reply.status_code == 401
+    secrets = [(b"x-webhook-secret", b"hook"), (b"x-webhook-secret", b"hook")]
+    assert (await call_raw(secrets, "/webhook")).status_code == 401
+    assert (await call_raw(secrets[:1], "/webhook")).status_code == 200
+
+
+async def call_raw(headers: list[tuple[bytes, bytes]], path: str = "/predict") -> httpx.Response:
+    app = make({**WITH_AUTH, "webhook_secret": "hook"})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://server") as client:
+        return await client.post(path, headers=headers)
+
+
+@given(st.binary(max_size=300))
+async def test_no_header_whatsoever_is_let_in_or_breaks_anything(value: bytes) -> None:
+    assert (await call_raw([(b"authorization", value)])).status_code == 401
+    assert (await call_raw([(b"authorization", b"Basic " + base64.b64encode(value))])).status_code == 401
+    reply = await call_raw([(b"x-webhook-secret", value)], "/webhook")
+    assert reply.status_code == (200 if value == b"hook" else 401)
+
+
+async def test_a_very_long_header_is_refused_like_any_other() -> None:
+    for value in (b"Basic " + b"YQ==" * 100_000, b"B" * 400_000, b"Basic " + b" " * 400_000):
+        assert (await call_raw([(b"authorization", value)])).status_code == 401
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "BREW"])
+async def test_no_method_gets_round_it(method: str) -> None:
+    transport = httpx.ASGITransport(app=make(WITH_AUTH))
+    async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+        for path in (
+            "/predict",
+            "/",
+            "//health",
+            "/health/../predict",
+            "/HEALTH",
+            "/health%2f",
+            "/health;/predict",
+        ):
+            assert (await client.request(method, path)).status_code == 401
+
+
+async def test_a_websocket_is_closed_and_never_reaches_the_application() -> None:
+    sent: list[Any] = []
+
+    async def forbidden(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise AssertionError("it was let through")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    guarded = auth.Auth(forbidden, settings.load({}, basic_auth_user=USER, basic_auth_pass=PASSWORD))
+    await guarded({"type": "websocket", "path": "/predict", "headers": []}, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+async def test_a_secret_beyond_ascii_is_taken_in_every_encoding_that_clients_use() -> None:
+    for encoding in ("utf-8", "latin-1"):
+        options = {**WITH_AUTH, "webhook_secret": "hook-ä"}
+        assert (await call("/webhook", options, {"x-webhook-secret": "hook-ä".encode(encoding)})).status_code == 200
