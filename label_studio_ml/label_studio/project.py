@@ -46,7 +46,8 @@ class LabelStudioApi:
             LabelStudioError: the token has expired or is malformed.
         """
         self.url = url.rstrip("/")
-        self._http = client.connect(url, token)._client_wrapper.httpx_client  # noqa: SLF001 - see above
+        self._client = client.connect(url, token)  # closes its connections when it is let go
+        self._http = self._client._client_wrapper.httpx_client  # noqa: SLF001 - see above
 
     def close(self) -> None:
         """Close its connections."""
