@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from ..backend.answers import Description
 from ..backend.source import Source
-from ..errors import BackendError
+from ..errors import BackendError, StoreError
 from ..runtime.dispatcher import Dispatcher
 from ..runtime.pool import Pool
 from ..runtime.runner import Runner
@@ -67,8 +67,14 @@ class Server:
         """Open the store, start the workers and the loops.
 
         Raises:
-            StoreError: the database cannot be opened.
+            StoreError: the model folder cannot be made, or the database not opened.
         """
+        try:
+            self.settings.model_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"Cannot make the model folder {self.settings.model_dir}: {error.strerror}."
+            ) from error
         self.database = Database(self.settings.database)
         await asyncio.to_thread(self.database.migrate)
         self.serving = Serving(self.database)
