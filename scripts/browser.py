@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -50,8 +51,11 @@ class Browser:
             method=method,
             data=None if method == "GET" else json.dumps(body or {}).encode(),
         )
-        with urllib.request.urlopen(request, timeout=120) as reply:  # noqa: S310
-            return json.load(reply)["value"]
+        try:
+            with urllib.request.urlopen(request, timeout=120) as reply:  # noqa: S310
+                return json.load(reply)["value"]
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"the browser refused: {json.load(error)['value']['message']}") from None
 
     def open(self, url: str) -> None:
         """Go to an address and wait until it is loaded."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import RegionError
-from .region import Size, finite, name_of, numbers, plain, value_of
+from .region import Size, finite, name_of, numbers, plain
 
 Point = tuple[float, float]
 
@@ -174,13 +174,10 @@ def rectangle_read(
     Raises:
         RegionError: a number is missing or is none.
     """
-    region = {"value": dict(stored)}
-    for field in ("x", "y", "width", "height"):
-        if field not in stored:
-            raise RegionError(f"{whose} has no {field!r}.")
-    x, y, width, height = (
-        finite(value_of(region)[field], f"{whose}: {field!r}") for field in ("x", "y", "width", "height")
-    )
+    missing = [field for field in ("x", "y", "width", "height") if field not in stored]
+    if missing:
+        raise RegionError(f"{whose} has no {missing[0]!r}.")
+    x, y, width, height = (finite(stored[field], f"{whose}: {field!r}") for field in ("x", "y", "width", "height"))
     degrees = finite(stored.get("rotation") or 0, f"{whose}: 'rotation'")
     left, top = x * frame.width / 100, y * frame.height / 100
     across, down = width * frame.width / 100, height * frame.height / 100

@@ -155,7 +155,7 @@ def time_series_span(
 def _moment(value: Any, what: str) -> float | str:
     value = plain(value)
     if isinstance(value, str):
-        return value
+        return str(value)  # NumPy has strings of its own
     found = finite(value, what)
     return value if isinstance(value, int) else found  # time stamps in nanoseconds are beyond floats
 

@@ -83,7 +83,7 @@ def build(
 def label_list(labels: Any) -> list[str]:
     """One label or several as a list; an empty one is left to Label Studio's own check."""
     if isinstance(labels, str):
-        return [labels]
+        return [str(labels)]  # NumPy has strings of its own
     return [str(label) for label in plain(labels)]
 
 

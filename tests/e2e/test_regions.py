@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import http.server
 import importlib.util
 import io
 import os
 import shutil
+import threading
+import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +73,14 @@ TEXT = """
 
 MEDIA = """
 <View>
+  <Video name="video" value="$video" frameRate="25"/>
+  <VideoRectangle name="track" toName="video"/>
+  <Labels name="vehicle" toName="video"><Label value="Car" background="#ff0000"/></Labels>
+  <TimelineLabels name="action" toName="video"><Label value="Jump"/></TimelineLabels>
   <Audio name="audio" value="$audio"/>
   <Labels name="sound" toName="audio"><Label value="Speech"/></Labels>
   <TimeSeries name="series" value="$series" valueType="json" timeColumn="t"><Channel column="v"/></TimeSeries>
   <TimeSeriesLabels name="state" toName="series"><Label value="Run"/></TimeSeriesLabels>
-  <Video name="video" value="$video" frameRate="25"/>
-  <VideoRectangle name="track" toName="video"/>
-  <Labels name="vehicle" toName="video"><Label value="Car"/></Labels>
-  <TimelineLabels name="action" toName="video"><Label value="Jump"/></TimelineLabels>
 </View>
 """
 
@@ -97,11 +101,18 @@ const spans = [document, ...frames].flatMap(page => [...page.querySelectorAll(".
 return spans.map(span => span.textContent);
 """
 
-PLACE_OF_THE_IMAGE = """
-const images = [...document.querySelectorAll("img")].map(image => image.getBoundingClientRect());
-const {x, y, width, height} = images.reduce((one, other) => other.width > one.width ? other : one);
+PLACE_OF_THE_LARGEST = """
+const places = [...document.querySelectorAll(arguments[0])].map(element => element.getBoundingClientRect());
+const {x, y, width, height} = places.reduce((one, other) => other.width > one.width ? other : one);
 return [x, y, width, height];
 """
+
+VIDEO_IS_LOADED = """
+const video = Htx.annotationStore.selected?.names.get("video");
+return video?.length === arguments[0] && document.querySelector(".konvajs-content") !== null;
+"""
+
+SHOW_FRAME = "Htx.annotationStore.selected.names.get('video').setFrame(arguments[0])"
 
 SUBMIT = "document.querySelector('button[name=submit]').click()"
 
@@ -126,7 +137,47 @@ def white_image() -> str:
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
 
 
-def task_data() -> Json:
+def write_media(folder: Path) -> None:
+    """A second of silence, and a video in which a grey box goes across as the model will say."""
+    with wave.open(str(folder / "audio.wav"), "wb") as audio:
+        audio.setnchannels(1)
+        audio.setsampwidth(2)
+        audio.setframerate(8000)
+        audio.writeframes(bytes(2 * 8000))
+    width, height = every_region.VIDEO["size"]
+    code = cv2.VideoWriter.fourcc(*"VP80")
+    video = cv2.VideoWriter(str(folder / "video.webm"), code, every_region.VIDEO["fps"], (width, height))
+    for frame in range(every_region.VIDEO["frames"]):
+        picture = np.full((height, width, 3), 255, np.uint8)
+        if frame in every_region.CAR:
+            left, top, across, down = every_region.CAR[frame]
+            picture[top : top + down, left : left + across] = 128
+        video.write(picture)
+    video.release()
+
+
+class Media(http.server.SimpleHTTPRequestHandler):
+    """Files of a folder for everybody: pages of other servers may read them."""
+
+    def end_headers(self) -> None:
+        self.send_header("Access-Control-Allow-Origin", "*")
+        super().end_headers()
+
+    def log_message(self, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def media_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("media")
+    write_media(folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Media, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def task_data(media_url: str) -> Json:
     """What all three labeling configs show."""
     return {
         "image": white_image(),
@@ -134,8 +185,8 @@ def task_data() -> Json:
         "html": every_region.HTML,
         "talk": [{"author": "somebody", "text": text} for text in every_region.DIALOGUE],
         "results": [{"id": name, "title": name, "body": name} for name in "abc"],
-        "audio": "https://example.invalid/audio.wav",  # stored regions need no media
-        "video": "https://example.invalid/video.mp4",
+        "audio": f"{media_url}/audio.wav",
+        "video": f"{media_url}/video.webm",
         "series": {"t": list(range(10)), "v": [0, 1] * 5},
     }
 
@@ -151,6 +202,11 @@ class Connected:
     """The regions, as the builders make them."""
 
     @property
+    def has_video(self) -> bool:
+        """Whether the page has to load a video first."""
+        return any(region["type"] == "videorectangle" for region in self.built)
+
+    @property
     def address(self) -> str:
         """The page on which an annotator sees the task."""
         return f"{self.api.url}/projects/{self.project}/data?task={self.task}"
@@ -163,12 +219,12 @@ def backend_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def connected(label_studio_server: LabelStudioServer, backend_url: str) -> dict[str, Connected]:
+def connected(label_studio_server: LabelStudioServer, backend_url: str, media_url: str) -> dict[str, Connected]:
     """A project for each labeling config, its predictions retrieved."""
     api, found = label_studio_server.api, {}
     for name, label_config in {"image": IMAGE, "text": TEXT, "media": MEDIA}.items():
         project = api.create_project(f"regions: {name}", label_config)
-        (task,) = api.import_tasks(project, [task_data()])
+        (task,) = api.import_tasks(project, [task_data(media_url)])
         api.connect(project, backend_url)
         api.retrieve_predictions(project)
         (prediction,) = every_region.EveryRegion(label_config=label_config).predict([{}])
@@ -191,6 +247,8 @@ def show(window: Browser, project: Connected) -> None:
     window.open(project.address)
     shown = "return document.body.innerText.includes('every-region')"
     wait_until(lambda: window.run(shown), 60, "the prediction on the page")
+    if project.has_video:
+        wait_until(lambda: window.run(VIDEO_IS_LOADED, every_region.VIDEO["frames"]), 60, "the video")
 
 
 def test_every_builder_is_used(connected: dict[str, Connected]) -> None:
@@ -229,7 +287,7 @@ def coloured(image: npt.NDArray[np.float64], colour: tuple[int, int, int]) -> np
 
 def seen_image(window: Browser) -> npt.NDArray[np.float64]:
     """The image with its regions as it is on the screen, scaled back to its own size."""
-    x, y, width, height = window.run(PLACE_OF_THE_IMAGE)
+    x, y, width, height = window.run(PLACE_OF_THE_LARGEST, "img")
     picture = Image.open(io.BytesIO(window.picture())).convert("RGB")
     part = picture.resize(every_region.SIZE, Image.Resampling.BILINEAR, (x, y, x + width, y + height))
     return np.asarray(part, float)
@@ -267,7 +325,40 @@ def test_on_the_labeling_page_spans_highlight_the_words_that_the_model_meant(
     assert sorted(window.run(HIGHLIGHTED)) == words
 
 
-@pytest.mark.parametrize("name", ["image", "text"])
+def box_over_object(window: Browser) -> tuple[int, int] | None:
+    """Left and right of the video's box on the screen; None while there is none, or the object is not under it."""
+    x, y, width, height = window.run(PLACE_OF_THE_LARGEST, ".konvajs-content")
+    picture = Image.open(io.BytesIO(window.picture())).convert("RGB").crop((x, y, x + width, y + height))
+    pixels = np.asarray(picture, float)
+    uncovered = (abs(pixels - 128) < 12).all(axis=-1).sum()
+    _, columns = np.nonzero(coloured(pixels, (255, 0, 0)))
+    if uncovered > 50 or len(columns) < 100:
+        return None
+    return int(columns.min()), int(columns.max())
+
+
+def test_in_a_video_the_box_covers_the_object_in_each_frame_and_is_gone_with_it(
+    connected: dict[str, Connected], window: Browser, tmp_path: Path
+) -> None:
+    show(window, connected["media"])
+    seen: dict[int, tuple[int, int]] = {}
+    for frame in sorted(every_region.CAR):
+        window.run(SHOW_FRAME, frame + 1)
+        left, right = seen.get(0, (0, 0))
+        expected = left + frame * (right - left - 2) / 2  # it moves by half its width, which has a border here
+
+        def arrived(expected: float = expected) -> tuple[int, int] | None:
+            box = box_over_object(window)
+            return box if box and (not seen or abs(box[0] - expected) < 4) else None
+
+        seen[frame] = wait_until(arrived, 30, f"the box in frame {frame}")
+        (tmp_path / f"frame-{frame}.png").write_bytes(window.picture())
+
+    window.run(SHOW_FRAME, len(every_region.CAR) + 1)
+    wait_until(lambda: box_over_object(window) is None, 30, "the box to be gone with the object")
+
+
+@pytest.mark.parametrize("name", ["image", "text", "media"])
 def test_what_an_annotator_submits_unchanged_is_what_was_built(
     connected: dict[str, Connected], window: Browser, name: str
 ) -> None:

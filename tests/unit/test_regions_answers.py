@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,9 @@ def test_choices_come_back_as_they_were(chosen: list[str]) -> None:
 
 
 def test_one_choice_needs_no_list() -> None:
-    assert regions.read_choices(regions.choices("mood", "text", "Happy")) == ["Happy"]
+    for choice in ("Happy", np.str_("Happy")):
+        (read,) = regions.read_choices(regions.choices("mood", "text", choice))
+        assert (read, type(read)) == ("Happy", str)
 
 
 @pytest.mark.parametrize(
@@ -191,3 +194,9 @@ def test_everything_public_is_exported_and_has_its_reader() -> None:
     builders = {name for name in public if name.islower()} - {"annotated", "html_text", "token_spans"}
     readers = {name for name in builders if name.startswith("read_")}
     assert {f"read_{name}" for name in builders - readers} == readers
+
+
+def test_the_page_about_regions_names_every_function() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "regions.md").read_text()
+    builders = {name for name in regions.__all__ if name.islower() and not name.startswith("read_")}
+    assert {name for name in builders if f"{name}(" not in page} == set()

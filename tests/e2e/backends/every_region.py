@@ -16,6 +16,7 @@ from label_studio_ml.model import LabelStudioMLBase
 
 SIZE = (640, 480)
 VIDEO = {"size": (320, 240), "fps": 25, "frames": 50}
+CAR = {frame: (10 + 25 * frame, 60, 50, 30) for frame in range(10)}
 TEXT = "Smile \U0001f600 says Ada Lovelace in London."
 HTML = (
     "<h1>Note \U0001f600</h1><p>By <b>Ada</b><br>and others</p><table><tr><td>London &amp; more</td></tr></table>"
@@ -94,9 +95,7 @@ EVERY: dict[str, Callable[[str, str], regions.Region | list[regions.Region]]] = 
     "rank": lambda name, to: regions.ranker(name, to, ["b", "c", "a"], id="rank"),
     "sound": lambda name, to: regions.audio_span(name, to, "Speech", start=0.25, end=0.75, duration=1, id="sound"),
     "state": lambda name, to: regions.time_series_span(name, to, "Run", start=2, end=5, id="state"),
-    "track": lambda name, to: regions.video_rectangle(
-        name, to, "Car", xywh={0: (10, 10, 50, 30), 1: (12, 10, 50, 30), 9: (40, 20, 50, 30)}, **VIDEO, id="track"
-    ),
+    "track": lambda name, to: regions.video_rectangle(name, to, "Car", xywh=CAR, **VIDEO, id="track"),
     "action": lambda name, to: regions.timeline(name, to, "Jump", start=0, end=25, id="action"),
 }
 
