@@ -151,8 +151,8 @@ class Inquiry:
         elif met == "reached":
             self.findings.problem(
                 "connection",
-                f"Label Studio shows {title} as disconnected: it reaches the address, but /health does not answer well "
-                "or not within 1 s.",
+                f"Label Studio shows {title} as disconnected: it reaches the address, but /health does not answer "
+                "well, or not within 1 s.",
                 "Mend what is said about health above; if nothing is, the way from Label Studio to it is slow.",
             )
         elif state != "DI":
