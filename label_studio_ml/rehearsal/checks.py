@@ -26,7 +26,7 @@ from . import fixes, learning, predicting, samples
 from .report import NOT_REACHED, Check, Outcome, Problem, Report
 from .scene import Json, Plan, Scene, Stop, clock, failed, regions
 from .stage import Stage, label_studio_environment
-from .watched import WatchedHost, detail, peak_memory, where
+from .watched import WatchedHost, detail, folder_of, peak_memory, where
 
 _FIRST = ("Labeling config", "Load")
 
@@ -64,7 +64,8 @@ def rehearse(
             model_class, given = _imported(subject, report, tell)
             report.model_class = model_class.__name__
             host = WatchedHost(model_class, {**given, **(kwargs or {})}, settings, database)
-            scene = Scene(host, database, settings, plan, stage)
+            own = subject.folder if isinstance(subject, Source) else folder_of(model_class)
+            scene = Scene(host, database, settings, plan, stage, own)
             with contextlib.suppress(Stop):
                 for check in _run(scene):
                     report.checks.append(check)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from ..utils import compare_nested_structures
 from .configs import LabelConfig
 from .report import Check, Outcome, Problem
 from .stage import Stage
-from .watched import Call, WatchedHost, detail, folder_of, where
+from .watched import Call, WatchedHost, detail, where
 
 Json = dict[str, Any]
 _OWNER = "rehearsal"
@@ -72,10 +73,19 @@ class Scene:
 
     interface: LabelInterface
 
-    def __init__(self, host: WatchedHost, database: Database, settings: Settings, plan: Plan, stage: Stage) -> None:
+    def __init__(
+        self,
+        host: WatchedHost,
+        database: Database,
+        settings: Settings,
+        plan: Plan,
+        stage: Stage,
+        folder: Path | None,
+    ) -> None:
+        """Begin. `folder` is that of the author's code, if it has one."""
         self.host, self.database, self.settings = host, database, settings
         self.plan, self.stage, self.project = plan, stage, plan.project_id
-        self.folder = folder_of(host.model_class)
+        self.folder = folder
         self.number = 0
         self.version = ""
         self.tasks: list[Json] = []

@@ -14,6 +14,7 @@ import numpy
 import pytest
 from PIL import Image
 
+from label_studio_ml import model
 from label_studio_ml.backend import source
 from label_studio_ml.errors import SourceError
 from label_studio_ml.model import LabelStudioMLBase
@@ -122,6 +123,14 @@ def test_a_good_model_of_generation_2_passes_everything() -> None:
     assert (
         report.check("Predict after fit").summary == "4 of 4 tasks, none changed"
     )  # the fourth label is the first
+
+
+def test_an_async_model_passes_too() -> None:
+    class Async(Good):
+        async def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:
+            return super().predict(tasks, context)
+
+    try_out(Async).assert_ok(strict=True)
 
 
 def test_a_task_that_makes_predict_raise_is_named_with_the_line_of_the_author() -> None:
@@ -298,8 +307,8 @@ def test_a_click_that_makes_predict_raise_is_found() -> None:
 
 
 def test_a_model_that_never_shows_anything_is_warned_of() -> None:
-    for model in (Mute, saying(lambda _task: {"result": [], "score": 0.1})):
-        report = try_out(model)
+    for mute in (Mute, saying(lambda _task: {"result": [], "score": 0.1})):
+        report = try_out(mute)
         problem = only_problem(report)
         assert problem.message == "none of the 4 sample tasks got a prediction that shows anything"
         assert report.check("Fit").summary == "the class has no fit()"
@@ -574,6 +583,22 @@ def test_an_imported_model_finds_its_environment_and_leaves_no_trace(tmp_path: P
     assert dict(os.environ) == before
     written = {path.name for path in (tmp_path / "imported").iterdir()}
     assert written - {"__pycache__"} == {"model_of_imported.py"}
+
+
+def test_a_function_may_stand_for_a_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "_registered", {})
+    code = """
+from label_studio_ml.model import predict_fn
+
+@predict_fn
+def answer(tasks, context, helper, **kwargs):
+    return [] if context else [{"result": [], "score": 1 / (task["id"] - 2)} for task in tasks]
+
+# LabelStudioML
+"""
+    report = try_out(script(tmp_path / "function", code))
+    assert report.check("Predict").problems[0].where.startswith("model_of_function.py, line 6: return []")
+    assert "host.py" not in report.check("Predict").problems[0].detail
 
 
 def test_a_slow_import_is_timed_apart(tmp_path: Path) -> None:
