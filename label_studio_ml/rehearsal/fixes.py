@@ -35,6 +35,8 @@ RELOAD = "What fit() returns, sets or writes must be enough to construct the cla
 AFTER_FIT = "What fit() left does not predict as before: see what a fresh instance makes of it."
 FIT = "A job whose fit() raises is marked failed, and the version before it goes on predicting."
 
+_NAMES = "Take names from the labeling config: self.get_first_tag_occurence(control, object)."
+
 _EVENTS = {
     "Start training": "START_TRAINING brings no annotation: look at `event` before you look into `data`.",
     "Fit: skipped task": (
@@ -52,18 +54,21 @@ def event(check: str) -> str:
     return _EVENTS.get(check, FIT)
 
 
-def fits(message: str) -> str:
-    """What to do about a prediction that Label Studio would refuse."""
-    if "score" in message.lower() and "region" not in message.lower():
-        return "`score` is a number from 0 to 1, or left out."
-    if "not found in configuration" in message:
-        return "Take names from the labeling config: self.get_first_tag_occurence(control, object)."
-    if "valid labels" in message:
-        return (
-            "Use labels of the labeling config, spelled as there: self.build_label_map(control, your_labels) maps "
-            "them; leave out what has no match."
-        )
-    return "Shape the region as the control's tag needs it; `label_studio_ml.regions` has a function for each."
+_FITS = {
+    "score": "`score` is a number from 0 to 1, or left out.",
+    "control": _NAMES,
+    "object": _NAMES,
+    "label": (
+        "Use labels of the labeling config, spelled as there: self.build_label_map(control, your_labels) maps "
+        "them; leave out what has no match."
+    ),
+}
+
+
+def fits(reason: str) -> str:
+    """What to do about a prediction that Label Studio would refuse, by the reason of its problem."""
+    shape = "Shape the region as the control's tag needs it; `label_studio_ml.regions` has a function for each."
+    return _FITS.get(reason, shape)
 
 
 def unknown_calls(calls: str) -> str:

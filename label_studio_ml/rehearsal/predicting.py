@@ -29,18 +29,18 @@ def _predict_singly(scene: Scene) -> Iterator[Check]:
     scene.singles = [scene.ask([task]) for task in scene.tasks]
     raised, invalid, unwritable = [], [], []
     for task, asked in zip(scene.tasks, scene.singles, strict=True):
-        problems = [(found.kind, found.message) for found in asked.problems] or [
+        problems = [(found.reason, found.message) for found in asked.problems] or [
             ("json", message) for message in _not_finite(asked)
         ]
-        for kind, message in problems:
-            if kind == "predict":
+        for reason, message in problems:
+            if reason in ("raised", "count"):
                 wrong = isinstance(asked.raised, responses.WrongCount)
                 fix = fixes.COUNT if wrong else fixes.RAISES
                 raised.append(scene.problem("Predict", message, fix, asked.raised, task))
-            elif kind == "json" or "not JSON" in message:
+            elif reason in ("json", "number"):
                 unwritable.append(scene.problem("JSON", message, fixes.JSON, None, task))
             else:
-                invalid.append(scene.problem("Valid", message, fixes.fits(message), None, task))
+                invalid.append(scene.problem("Valid", message, fixes.fits(reason), None, task))
     good = [asked for asked in scene.singles if not asked.problems and any(asked.predictions)]
     times = [asked.seconds for asked in scene.singles]
     check = Check(name="Predict", outcome=Outcome.OK, seconds=sum(times), problems=raised)

@@ -189,7 +189,7 @@ def test_a_label_that_is_not_in_the_config_is_found_with_the_way_out() -> None:
         ({"from_name": "mood"}, "get_first_tag_occurence"),
         ({"to_name": "picture"}, "get_first_tag_occurence"),
         ({"type": "labels"}, "label_studio_ml.regions"),
-        ({"value": {"labels": ["Positive"]}}, "labels"),
+        ({"value": {"labels": ["Positive"]}}, "label_studio_ml.regions"),
     ],
 )
 def test_a_region_that_does_not_fit_is_found(wrong: dict[str, Any], fix: str) -> None:
