@@ -123,7 +123,7 @@ def test_a_server_that_stops_is_explained_without_the_password_and_used_again_wh
         opened.migrate()
         with psycopg.connect(f"{url}/postgres", autocommit=True) as admin:
             admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
                 "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
             )
         opened.write(lambda connection: projects.save(connection, "1"))  # on a new connection
