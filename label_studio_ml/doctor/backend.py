@@ -25,7 +25,6 @@ class Examination:
         self.findings = Findings("backend")
         self.state: dict[str, Any] = {}
         self.model_version = ""
-        self.locked = False
         self.webhook_refused = False
         self._caller, self._scene, self._deadlines = caller, scene, caller.deadlines
 
@@ -160,14 +159,14 @@ class Examination:
         """The answer to /setup, or None where it is not let in."""
         deadline = self._deadlines.setup
         unsigned = self._call_setup(deadline, signed=False)
-        self.locked = unsigned.status == 401
+        locked = unsigned.status == 401
         reply = self._call_setup(deadline) if self._caller.auth else unsigned
         if reply.status == 401:
             self._refused()
             return None
         if not self._caller.auth:
             self.findings.ok("sign-in", "No password is needed: whoever reaches the backend may use it.")
-        elif self.locked:
+        elif locked:
             self.findings.ok("sign-in", "User and password are right.")
         else:
             self.findings.warning(
@@ -212,12 +211,15 @@ class Examination:
     # --- setup and predictions -------------------------------------------------------------------------
 
     def _call_setup(self, deadline: float, *, signed: bool = True) -> Reply:
+        scene = self._scene
+        # Label Studio hands both over, too; where it has done so already, nobody needs them again.
+        known = ("", "") if scene.real else (scene.label_studio_url, scene.label_studio_api_key)
         body = {
-            "project": self._scene.throw_away,
-            "schema": self._scene.label_config,
-            "hostname": self._scene.label_studio_url,
-            "access_token": self._scene.label_studio_api_key,
-            "extra_params": self._scene.extra_params,
+            "project": scene.throw_away,
+            "schema": scene.label_config,
+            "hostname": known[0],
+            "access_token": known[1],
+            "extra_params": scene.extra_params,
         }
         return self._caller.call("POST", "setup", deadline, body=body, signed=signed)
 

@@ -171,13 +171,23 @@ def test_what_is_given_anew_is_changed_and_nothing_else(
 def test_a_backend_of_an_older_package_keeps_its_webhook_as_label_studio_made_it(label_studio: LabelStudio) -> None:
     project, _ = make(label_studio)
     with serving(Pretend(missing={"/versions", "/delete"})) as old:
+        assert wrong(examined(label_studio, old.url, project)) == {"connection"}
+        assert tokens_sent(old) == {label_studio.token}, "as Label Studio does it when it connects"
         connect(label_studio, old.url, project)
         after = seen(label_studio, project)
         assert [one["title"] for one in after[0]] == ["Pretend"]
         assert after[1][0]["send_for_all_actions"] is True
         assert connect(label_studio, old.url, project).startswith("There is nothing to change.\n")
         assert seen(label_studio, project) == after
+        old.calls.clear()
         assert wrong(examined(label_studio, old.url, project)) == set()
+        assert tokens_sent(old) == {""}, "Label Studio has told it already"
+
+
+def tokens_sent(backend: Pretend) -> set[str]:
+    """The tokens that the backend was told for the doctor's made-up project."""
+    setups = [body for _, path, body in backend.calls if path == "/setup"]
+    return {body["access_token"] for body in setups if int(body["project"].partition(".")[0]) > 900_000_000}
 
 
 @pytest.mark.parametrize("secret", [SECRET, ()], ids=["with a secret", "with user and password alone"])
