@@ -31,7 +31,7 @@ from ..training.scheduler import Scheduler
 from . import errors
 from .api import Api
 from .auth import Auth
-from .headers import SafeHeaders
+from .headers import Browsers
 from .management import Management
 from .metrics import Metrics
 from .serving import Serving
@@ -173,8 +173,8 @@ def create_app(server: Server) -> Starlette:
             Route(operation.path, handler, methods=[operation.method]) for operation, handler in server.operations
         ],
         middleware=[  # outermost first
-            Middleware(SafeHeaders),
             Middleware(server.metrics.middleware),
+            Middleware(Browsers),
             Middleware(Auth, settings=server.settings),
         ],
         exception_handlers={
