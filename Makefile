@@ -56,7 +56,7 @@ test-integration: setup ## Run the tests against our server in processes of its 
 test-e2e: setup ## Run the tests with a real Label Studio
 	$(PYTEST) tests/e2e
 
-test-pythons: setup ## Run the unit tests on every Python we support
+test-pythons: setup ## Run the unit tests on the other Pythons that we support
 	$(BIN)/python -m scripts.pythons
 
 bench: setup ## Measure; figures are for reading

@@ -133,7 +133,10 @@ class Settings:
         0, "Trained versions to keep of each project, the active one always; 0 keeps all."
     )
     keep_events: float = _setting(
-        30 * 86400.0, "Time for which processed events are kept.", kind="duration", shown="30d"
+        30 * 86400.0,
+        "Time for which processed events, and jobs that left no version, are kept.",
+        kind="duration",
+        shown="30d",
     )
     shutdown_timeout: float = _setting(
         30.0,

@@ -1,4 +1,4 @@
-"""Run the unit tests on every Python that the package supports: `python -m scripts.pythons`.
+"""Run the unit tests on every other Python that the package supports: `python -m scripts.pythons`.
 
 Interpreters are taken from PATH and from pyenv; each gets a virtual environment that the next run uses again.
 """
@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,25 +61,31 @@ def environment(python: Path, version: str) -> Path:
     return venv / "bin" / "python"
 
 
-def main() -> int:
-    """Test with each version; return 1 when a test failed or there was nothing to compare with."""
-    current = version_of(Path(sys.executable))
-    outcomes: dict[str, str] = {}
-    for version in SUPPORTED:
-        print(f"== Python {version}", flush=True)
-        found = Path(sys.executable) if version == current else find(version)
-        if found is None:
-            outcomes[version] = "MISSING: install it, or have pyenv install it"
-            continue
-        python = found if version == current else environment(found, version)
-        run = subprocess.run([python, "-m", "pytest", "-q", "tests/unit"], cwd=ROOT, check=False)
-        outcomes[version] = "passed" if run.returncode == 0 else "FAILED"
+def tested(version: str) -> str:
+    """Run the unit tests on one version; what came of it. The output is shown when all of it is there."""
+    found = find(version)
+    if found is None:
+        return "MISSING: install it, or have pyenv install it"
+    python = environment(found, version)
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit"]
+    run = subprocess.run(
+        command, cwd=ROOT, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    print(f"== Python {version}\n{run.stdout}", flush=True)
+    return "passed" if run.returncode == 0 else "FAILED"
 
-    print("\n".join(["", *(f"Python {version}: {outcome}" for version, outcome in outcomes.items())]))
-    others = [version for version in outcomes if version != current and "MISSING" not in outcomes[version]]
-    if not others:
-        print(f"No Python but {current} was found; this run has shown nothing new.")
-    return 0 if others and "FAILED" not in outcomes.values() else 1
+
+def main() -> int:
+    """Test with each other version, as many at once as there are cores; 1 when one failed or none was found."""
+    others = [version for version in SUPPORTED if version != version_of(Path(sys.executable))]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        outcomes = dict(zip(others, threads.map(tested, others), strict=True))
+
+    print("\n".join(f"Python {version}: {outcome}" for version, outcome in outcomes.items()))
+    if all("MISSING" in outcome for outcome in outcomes.values()):
+        print("No other Python was found; this run has shown nothing new.")
+        return 1
+    return 0 if "FAILED" not in outcomes.values() else 1
 
 
 if __name__ == "__main__":

@@ -14,14 +14,16 @@ import uuid
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, exists, func, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, tuple_, update
 
 from ..errors import NotFound, RequestError
 from . import events
-from .tables import jobs, record
+from .tables import events as events_table
+from .tables import jobs, record, versions
 
 MAX_ATTEMPTS = 3
 
+_PORTION = 200
 _TICK = 1e-6
 """Seconds between two jobs of a project, at the least: their order is that of `created_at`."""
 
@@ -317,6 +319,19 @@ def retry(connection: Connection, job_id: str) -> str:
     again = add(connection, job.project_id, job.action)
     events.reassign(connection, job_id, again)
     return again
+
+
+def prune(connection: Connection, before: float) -> list[str]:
+    """Delete jobs that were over before a time and left neither a version nor events; returns their ids."""
+    query = select(jobs.c.id).where(
+        jobs.c.finished_at < before,
+        ~exists().where(versions.c.job_id == jobs.c.id),
+        ~exists().where(events_table.c.job_id == jobs.c.id),
+    )
+    old = list(connection.execute(query).scalars())
+    for start in range(0, len(old), _PORTION):
+        connection.execute(delete(jobs).where(jobs.c.id.in_(old[start : start + _PORTION])))
+    return old
 
 
 def next_due(connection: Connection) -> float | None:

@@ -73,9 +73,11 @@ def reached(connection: Connection, project_id: str) -> None:
     connection.execute(update(projects).where(projects.c.id == project_id).values(reached_at=time.time()))
 
 
-def remove(connection: Connection, project_id: str) -> None:
-    """Forget a project: its events, jobs, versions and values."""
+def remove(connection: Connection, project_id: str) -> list[str]:
+    """Forget a project: its events, jobs, versions and values. Returns the ids of the jobs."""
+    job_ids = list(connection.execute(select(jobs.c.id).where(jobs.c.project_id == project_id)).scalars())
     connection.execute(delete(events).where(events.c.project_id == project_id))
     connection.execute(delete(jobs).where(jobs.c.project_id == project_id))
     connection.execute(delete(counted_annotations).where(counted_annotations.c.project_id == project_id))
     connection.execute(delete(projects).where(projects.c.id == project_id))
+    return job_ids

@@ -53,9 +53,11 @@ def get(connection: Connection, project_id: str, number: int) -> Version | None:
 
 def of_project(connection: Connection, project_id: str | None = None) -> list[Version]:
     """The versions of one project, or of all, newest first."""
-    query = select(versions).order_by(versions.c.created_at.desc(), versions.c.number.desc())
-    if project_id is not None:
-        query = query.where(versions.c.project_id == project_id)
+    query = select(versions)
+    if project_id is None:
+        query = query.order_by(versions.c.created_at.desc(), versions.c.number.desc())
+    else:  # by number, whatever the clock said
+        query = query.where(versions.c.project_id == project_id).order_by(versions.c.number.desc())
     return [_version(row) for row in connection.execute(query).mappings()]
 
 
@@ -148,10 +150,18 @@ def activate(connection: Connection, project_id: str, number: int) -> None:
     )
 
 
+def choose(connection: Connection, project_id: str, number: int) -> None:
+    """Somebody wants this version: `activate` it, also before those that were trained and wait to be loaded."""
+    activate(connection, project_id, number)
+    connection.execute(
+        update(versions).where(versions.c.project_id == project_id, versions.c.state == "new").values(state="ready")
+    )
+
+
 def take_over(connection: Connection, project_id: str, number: int) -> bool:
-    """`activate` a version that was trained; False when another process has activated a newer one meanwhile."""
-    current = active(connection, project_id)
-    if current is None or current.number > number:
+    """`activate` a version that waited to be loaded; False when somebody chose another one meanwhile."""
+    current, candidate = active(connection, project_id), get(connection, project_id, number)
+    if current is None or candidate is None or current.number > number or candidate.state != "new":
         return False
     activate(connection, project_id, number)
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -43,9 +44,24 @@ def sweep(database: Database, model_dir: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def remove_project(model_dir: Path, project_id: str) -> None:
-    """Delete the files of every version of a project that was deleted."""
-    shutil.rmtree(project_folder(model_dir, project_id), ignore_errors=True)
+def remove_project(database: Database, model_dir: Path, project_id: str, job_ids: Iterable[str]) -> None:
+    """Delete the files of a project that was deleted, but for those that a copy of its model uses.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    known = database.read(versions.of_project)
+    used = {Path(version.workdir).name for version in known if version.workdir}
+    for folder in project_folder(model_dir, project_id).glob("*"):
+        if folder.name not in used:
+            shutil.rmtree(folder, ignore_errors=True)
+    remove_jobs(model_dir, job_ids)
+
+
+def remove_jobs(model_dir: Path, job_ids: Iterable[str]) -> None:
+    """Delete the logs of jobs that were deleted."""
+    for job_id in job_ids:
+        shutil.rmtree(model_dir / "jobs" / job_id, ignore_errors=True)
 
 
 def project_folder(model_dir: Path, project_id: str) -> Path:

@@ -124,7 +124,7 @@ class Manager:
         """
 
         def change(connection: Connection) -> None:
-            versions.activate(connection, project_id, versions.find(connection, project_id, name).number)
+            versions.choose(connection, project_id, versions.find(connection, project_id, name).number)
 
         self._database.write(change)
         return self.show_version(project_id, name)

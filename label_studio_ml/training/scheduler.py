@@ -253,6 +253,7 @@ class Scheduler:
     async def _tidy_loop(self) -> None:
         while True:
             await self._retrying(self._prune_events)
+            await self._retrying(self._prune_jobs)
             await self._retrying(self._prune_versions)
             await self._retrying(self._sweep)
             await asyncio.sleep(_TIDY)
@@ -271,6 +272,12 @@ class Scheduler:
 
         if deleted := await self._database.write_async(prune):
             _log.info("Deleted %d events that were processed long ago", deleted)
+
+    async def _prune_jobs(self) -> None:
+        """Jobs go when their events have gone, unless a version came of them; their logs go along."""
+        before = time.time() - self._settings.keep_events
+        old = await self._database.write_async(lambda connection: jobs.prune(connection, before))
+        await asyncio.to_thread(leftovers.remove_jobs, self._settings.model_dir, old)
 
     async def _prune_versions(self) -> None:
         keep = self._settings.keep_versions

@@ -357,8 +357,9 @@ class Api:
         """`POST /delete`."""
         message = await self._read(request, requests.ProjectRequest)
         project_id = requests.project_key(message.project)
-        await self._server.database.write_async(lambda connection: projects.remove(connection, project_id))
-        await asyncio.to_thread(leftovers.remove_project, self._server.settings.model_dir, project_id)
+        database, model_dir = self._server.database, self._server.settings.model_dir
+        job_ids = await database.write_async(lambda connection: projects.remove(connection, project_id))
+        await asyncio.to_thread(leftovers.remove_project, database, model_dir, project_id, job_ids)
         self._server.serving.forget(project_id)
         self._confirmed.pop(project_id, None)
         return JSONResponse({"status": "ok"})

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import Connection, text
 
 from label_studio_ml.errors import NotFound, RequestError
-from label_studio_ml.store import events, jobs, projects
+from label_studio_ml.store import events, jobs, projects, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.jobs import Job, State
+from label_studio_ml.store.versions import Version
 
 ME, OTHER = "me", "other"
 
@@ -489,3 +490,22 @@ def test_a_lease_from_before_the_clock_was_set_back_is_over(write: Write) -> Non
     job_id = add(write)
     claim(write, later=7200)
     assert jobs.lease_is_over(get(write, job_id), 30)
+
+
+# --- housekeeping ------------------------------------------------------------------------------------------
+
+
+def test_old_jobs_go_unless_a_version_or_events_remind_of_them(write: Write) -> None:
+    old, with_version, with_events = (ended(write, State.FAILED) for _ in range(3))
+    waiting = add(write)
+
+    def remind(connection: Connection) -> None:
+        version = Version(project_id="1", number=0, name="", created_at=1.0, job_id=with_version)
+        versions.publish(connection, version, {}, author_name=None)
+        events.assign(connection, [events.add(connection, "1", "A", b"{}")], with_events)
+
+    write(remind)
+    assert write(lambda connection: jobs.prune(connection, time.time() - 60)) == []
+    assert write(lambda connection: jobs.prune(connection, time.time() + 60)) == [old]
+    left = {job.id for job in write(jobs.recent)}
+    assert left == {with_version, with_events, waiting}

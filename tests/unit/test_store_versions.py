@@ -206,6 +206,19 @@ def test_the_newest_untried_version_of_each_project_waits_to_be_loaded(write: Wr
     assert write(versions.untried) == {"2": 1}
 
 
+def test_a_version_that_somebody_chose_is_not_replaced_by_those_that_were_waiting(write: Write) -> None:
+    for _ in range(3):
+        publish(write)
+    write(lambda connection: versions.choose(connection, "1", 1))
+    assert write(versions.untried) == {}
+    assert write(lambda connection: versions.take_over(connection, "1", 3)) is False
+    assert active(write).number == 1
+    publish(write)  # a training that ends later is newer than the choice
+    assert write(versions.untried) == {"1": 4}
+    assert write(lambda connection: versions.take_over(connection, "1", 4)) is True
+    assert active(write).number == 4
+
+
 def test_the_next_training_starts_from_the_newest_version_that_may_still_serve(write: Write) -> None:
     def newest() -> int:
         found: Version = write(lambda connection: versions.newest(connection, "1"))

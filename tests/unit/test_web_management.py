@@ -258,13 +258,17 @@ def test_the_secret_of_webhooks_does_not_open_it(tmp_path: Path, monkeypatch: py
             assert client.open(path, method=method, headers={"X-Webhook-Secret": "hook"}).status_code == 401
 
 
-def test_the_files_of_a_deleted_project_go_with_it_and_those_of_others_stay(
-    backend: Served, tmp_path: Path
-) -> None:
+def test_the_files_of_a_deleted_project_go_and_those_of_others_stay(backend: Served, tmp_path: Path) -> None:
     trained(backend)
-    folder = next(tmp_path.rglob("versions"))
-    (folder / "8").mkdir()
-    assert (folder / "7").is_dir()
+    (folder,) = tmp_path.rglob("versions")
+    ask(backend, "/duplicate_model", body={"project_src": "7", "project_dst": "8"})
+    used = {path.name for path in (folder / "7").iterdir()}
+    backend.annotate(2)
+    newer = {path.name for path in (folder / "7").iterdir()} - used
+    (folder / "9").mkdir()
+    assert newer
     for project in ("7", "", "..", "%"):
         assert ask(backend, "/delete", body={"project": project}).status_code == 200
-    assert [path.name for path in folder.iterdir()] == ["8"]
+    assert sorted(path.name for path in folder.iterdir()) == ["7", "9"]
+    assert {path.name for path in (folder / "7").iterdir()} == used, "the copied model still needs its files"
+    assert list((folder.parent / "jobs").iterdir()) == []
