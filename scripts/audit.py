@@ -1,7 +1,7 @@
 """Ask for known vulnerabilities of what our users install along with us: `python -m scripts.audit`.
 
-A vulnerability fails it. Where no service that knows them can be reached it says so, and passes: nobody's build should
-depend on the network.
+A vulnerability fails it. Where no service that knows them can be reached it says so, and passes: nobody's build
+should depend on the network.
 """
 
 # ruff: noqa: T201 - it talks to a person
@@ -87,9 +87,8 @@ def main() -> int:
             unknown = "" if known == len(packages) else f" ({len(packages) - known} it does not know)"
             print(f"No known vulnerability in {known} packages, says {service}{unknown}.")
             return 0
-    print(
-        f"NOT CHECKED: none of {', '.join(SERVICES)} knows the {len(packages)} packages, or can be reached from here."
-    )
+    services = ", ".join(SERVICES)
+    print(f"NOT CHECKED: of {services} none can be reached, or knows the {len(packages)} packages.")
     return 0
 
 

@@ -31,7 +31,7 @@ from ..training.scheduler import Scheduler
 from . import errors
 from .api import Api
 from .auth import Auth
-from .headers import SafeHeaders
+from .headers import Browsers
 from .management import Management
 from .metrics import Metrics
 from .serving import Serving
@@ -72,9 +72,9 @@ class Server:
             StoreError: the model folder cannot be made, or the database not opened.
         """
         logs.hide(*secrets(self.settings), *named_secrets(self._kwargs))
+        self._make_folders()
         self.database = Database(self.settings.database)
         await asyncio.to_thread(self.database.migrate)
-        self._make_folders()
         known = await self.database.read_async(projects.all_projects)
         logs.hide(*(project.access_token for project in known))
         self.serving = Serving(self.database)
@@ -99,7 +99,7 @@ class Server:
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
-                raise StoreError(f"Cannot make the folder {folder}: {error.strerror}.") from error
+                raise StoreError(f"Cannot make the model folder {folder}: {error.strerror}.") from error
 
     async def stop(self) -> None:
         """End in order: loops, trainer, workers, store."""
@@ -173,8 +173,8 @@ def create_app(server: Server) -> Starlette:
             Route(operation.path, handler, methods=[operation.method]) for operation, handler in server.operations
         ],
         middleware=[  # outermost first
-            Middleware(SafeHeaders),
             Middleware(server.metrics.middleware),
+            Middleware(Browsers),
             Middleware(Auth, settings=server.settings),
         ],
         exception_handlers={

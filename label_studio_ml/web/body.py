@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 
 from starlette.requests import ClientDisconnect, Request
@@ -9,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from ..errors import BodyTooLarge, RequestError
 
 _STEP = 1 << 20
+_DIGITS = 18
 
 
 async def read(request: Request, limit: int) -> bytes:
@@ -23,7 +25,7 @@ async def read(request: Request, limit: int) -> bytes:
         RequestError: it is compressed in a way that is not understood, or damaged, or cut short.
     """
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    if announced.isdecimal() and (len(announced) > _DIGITS or int(announced) > limit):
         raise _too_large(limit)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     parts, size = [], 0
@@ -39,7 +41,7 @@ async def read(request: Request, limit: int) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding in ("gzip", "x-gzip", "deflate"):
-        return _inflate(body, limit)
+        return await asyncio.to_thread(_inflate, body, limit)  # a bomb takes a second, in which others are served
     raise RequestError(f"Content-Encoding {encoding!r} is not understood; send gzip, deflate or nothing.")
 
 

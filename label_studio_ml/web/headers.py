@@ -1,23 +1,24 @@
-"""Headers that tell browsers what they must not do with a reply. No CORS: no web page of others may call."""
+"""What browsers must not do: call for web pages of others, or take a reply for something it is not. No CORS."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _NO_GUESSING = (b"x-content-type-options", b"nosniff")
 
 
-class SafeHeaders:
-    """ASGI middleware: no reply is taken for something else than what it says it is."""
+class Browsers:
+    """ASGI middleware. Label Studio calls from its server and is never concerned."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the header."""
+        """Refuse what another site makes a browser send, and mark every reply."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -27,7 +28,16 @@ class SafeHeaders:
                 message["headers"] = [*message.get("headers", ()), _NO_GUESSING]
             await send(message)
 
-        await self._app(scope, receive, with_header)
+        app = self._app
+        if scope["method"] not in ("GET", "HEAD") and _is_of_another_site(scope):
+            app = JSONResponse({"error": "Web pages of other sites must not call this server."}, 403)
+        await app(scope, receive, with_header)
+
+
+def _is_of_another_site(scope: Scope) -> bool:
+    """Whether a browser says that a page of another origin makes this request; it may know the password."""
+    found = {name: value for name, value in scope["headers"] if name in (b"origin", b"host")}
+    return b"origin" in found and found[b"origin"].partition(b"://")[2] != found.get(b"host", b"")
 
 
 def of_page(style: str) -> dict[str, str]:

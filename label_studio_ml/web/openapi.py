@@ -66,6 +66,7 @@ _MEANING = {
     201: "Stored; training happens in the background.",
     400: "The request is not understood; the error names the field.",
     401: "Wrong or missing credentials.",
+    403: "A browser made this request for a web page of another site.",
     404: "There is no such thing.",
     410: "There is no such job (any more).",
     413: "The body is too large.",
@@ -130,6 +131,8 @@ def _identifier(operation: Operation) -> str:
 
 def _replies(operation: Operation) -> list[int]:
     extra = {413} if operation.body is not None else set()
+    if operation.method == "POST":
+        extra.add(403)
     if operation.body is not None or operation.query or "{" in operation.path:
         extra.add(400)
     if operation.path not in ("/health", "/openapi.json", "/metrics", "/"):

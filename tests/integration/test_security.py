@@ -129,15 +129,21 @@ def test_health_tells_a_stranger_nothing_but_that_it_is_up(server: ServerProcess
                 assert stranger.request(method, path).status_code == 401
 
 
-def test_no_other_web_page_may_call_and_ours_runs_no_script(client: httpx.Client) -> None:
+def test_no_other_web_page_may_call_and_ours_runs_no_script(server: ServerProcess, client: httpx.Client) -> None:
     asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     for reply in (
         client.options("/predict", headers=asked),
+        client.post("/predict", json={"tasks": []}, headers=asked),
         client.get("/", headers={**asked, "Accept": "text/html"}),
         client.get("/no/such", headers=asked),
     ):
         assert not [name for name in reply.headers if name.startswith("access-control")]
         assert reply.headers["x-content-type-options"] == "nosniff"
+    for origin in ("https://evil.example", "null", "", f"http://{server.port}"):
+        reply = client.post("/predict", json={"tasks": []}, headers={"Origin": origin})
+        assert (reply.status_code, set(reply.json())) == (403, {"error"})
+    own = client.post("/predict", json={"tasks": []}, headers={"Origin": server.url})
+    assert own.status_code == 200
     page = client.get("/", headers={"Accept": "text/html"})
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy

@@ -221,8 +221,10 @@ def test_any_sequence_of_events_gives_what_a_plain_dict_would(sequence: list[Any
     assert model == {one["id"]: (task["id"], one["step"]) for task in found for one in task["annotations"]}
 
 
-@pytest.mark.parametrize("odd", [None, True, 1.5, [], {}, "", "\0", "x" * 201, 10**300])
+@pytest.mark.parametrize(
+    "odd", [None, True, 1.5, [], {}, "", "\0", "x" * 201, 10**300], ids=lambda odd: repr(odd)[:9]
+)
 def test_what_is_no_id_touches_nothing(odd: Any) -> None:
-    assert touched("ANNOTATION_CREATED", {"annotation": {"id": odd, "task": 7}}) == []
-    assert touched("TASKS_DELETED", {"tasks": [{"id": odd}, {}]}) == []
-    assert touched("ANNOTATION_CREATED", {"annotation": {"id": 1, "task": odd}}) == [Touched("1", "")]
+    assert events.touched("ANNOTATION_CREATED", {"annotation": {"id": odd, "task": 7}}) == []
+    assert events.touched("TASKS_DELETED", {"tasks": [{"id": odd}, {}]}) == []
+    assert events.touched("ANNOTATION_CREATED", {"annotation": {"id": 1, "task": odd}}) == [events.Touched("1", "")]

@@ -91,8 +91,12 @@ async def test_a_body_that_announces_nothing_is_refused_once_it_is_too_large() -
     assert received == 101
 
 
+async def test_a_length_of_very_many_digits_is_too_large_and_no_fault() -> None:
+    assert refused_as_too_large(await post(b"x", **{"content-length": "9" * 5000}))
+
+
 async def test_a_length_that_is_no_number_does_not_matter() -> None:
-    for odd in ("-5", "many", "\u00b2"):
+    for odd in ("-5", "many", "\u00b2", "1_0"):
         headers = [(b"content-length", odd.encode("latin-1"))]
         scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
 
