@@ -21,7 +21,7 @@ from .options import LabelStudioKey, LabelStudioUrl, Password, SeenUrl, User, We
 if TYPE_CHECKING:
     from ..doctor.findings import Finding
 
-_EXIT = {"ok": 0, "warning": 1, "problem": 2}
+_EXIT = {"ok": 0, "warning": 0, "problem": 1}
 _STYLE = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
@@ -57,7 +57,7 @@ def doctor_command(
     Makes the calls that Label Studio makes, with its deadlines, to a running backend of this or an older package,
     and leaves no marks there. With Label Studio's address and a token it also looks at how a project is connected.
 
-    Ends with 0 when all is well, with 1 when there are warnings, with 2 when there are problems.
+    Exit status: 0 if there is no problem, 1 if there is one, 2 if the command makes no sense as given.
     """
     config = settings.load(
         label_studio_url=label_studio_url,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..label_studio.media import LabelStudio
 from ..label_studio.project import LOCAL_ADDRESS, Json, LabelStudioApi, Refused, essence
 from .access import Access
 from .findings import Findings
@@ -329,17 +330,13 @@ class Inquiry:
             return
         task_id, address = addresses[0]
         shown = address if len(address) <= 100 else address[:99] + "…"
-        why = fetched(self._api, task_id, address)
-        if not why:
+        here = LabelStudio(self._url, self._token, project_id=str(self.project["id"]), task_id=task_id)
+        what, _, fix = fetched(here, address).partition(". ")
+        if what:
+            fix = fix or "See that the file is still there, and that the storage is connected and may be read."
+            self.findings.problem("media", f"Those of task {task_id} cannot be fetched: {what}.", fix)
+        else:
             self.findings.ok("media", f"Those of task {task_id} can be fetched from here ({shown}).")
-            return
-        fix = (
-            "See that the file is still there, and that the storage is connected and may be read (Settings, Cloud "
-            "Storage)."
-        )
-        if not address.startswith("/"):
-            fix = "See that the address can be reached from the backend's machine, and that the file is there."
-        self.findings.problem("media", f"Those of task {task_id} cannot be fetched ({shown}): {why}.", fix)
 
 
 def _port(url: str) -> int | None:

@@ -1,18 +1,16 @@
-"""Whether the media of a task can be fetched, with the token and from where the doctor runs."""
+"""Whether the media of a task can be fetched, with the token, the settings and from where the doctor runs."""
 
 from __future__ import annotations
 
-import base64
+import tempfile
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import httpx
-
-from ..errors import one_line
-from ..label_studio.project import LabelStudioApi
+from .. import settings
+from ..errors import MediaError
+from ..label_studio.media import LabelStudio, Media
 from .scene import interface
 
-_TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 _CLOUD = ("s3://", "gs://", "azure-blob://")
 
 
@@ -24,33 +22,15 @@ def media_of(label_config: str, task: dict[str, Any]) -> list[str]:
     return [value for value in shown if isinstance(value, str) and value.startswith(starts)]
 
 
-def fetched(api: LabelStudioApi, task_id: int, address: str) -> str:
-    """Fetch the beginning of one media file.
+def fetched(label_studio: LabelStudio, address: str) -> str:
+    """Fetch a media file as a backend does, and throw it away again.
 
     Returns:
-        Why it could not be; empty when it could.
+        Why it cannot be fetched, and then what to do; empty when it can.
     """
-    path = ""
-    if address.startswith(_CLOUD):
-        encoded = base64.urlsafe_b64encode(address.encode()).decode()
-        path = f"tasks/{task_id}/presign/?fileuri={quote(encoded)}"
-    elif address.startswith("/"):
-        path = address.lstrip("/")
-    elif address.startswith(f"{api.url}/"):
-        path = address.removeprefix(f"{api.url}/")
-    try:
-        if path:
-            with api.stream(path) as reply:
-                return _judged(reply)
-        with httpx.stream("GET", address, timeout=_TIMEOUT, follow_redirects=True) as reply:
-            return _judged(reply)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        return one_line(error)
-
-
-def _judged(reply: httpx.Response) -> str:
-    if not reply.is_success:
-        return f"status {reply.status_code}"
-    for _ in reply.iter_bytes(1024):
-        return ""
-    return "it is empty"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            Media(settings.load(), Path(folder)).path(address, label_studio)
+        except MediaError as error:
+            return str(error)
+    return ""
