@@ -64,15 +64,16 @@ def job_logs(
 ) -> None:
     """Show what a job printed and logged."""
     server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
-    offset = 0
+    offset, was_active = 0, False
     while True:
         part = server.job_log(job, offset)
         typer.echo(part["text"], nl=False)
         more = part["offset"] != offset
         offset = part["offset"]
         if not more:
-            if not (follow and part["active"]):
+            if not (follow and (part["active"] or was_active)):
                 return
+            was_active = part["active"]  # the last lines may come a moment after the end
             time.sleep(0.5)
 
 
