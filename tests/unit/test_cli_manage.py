@@ -152,8 +152,9 @@ def test_a_log_is_followed_until_the_job_is_over(
             store.write(lambda connection: jobs.finish(connection, job_id, ME, None))
 
     monkeypatch.setattr("label_studio_ml.cli.jobs.time.sleep", meanwhile)
-    assert run("jobs", "logs", job_id, folder, "-f") == "first\nlater 1\nlater 2\nlater 3\n"
-    assert run("jobs", "logs", job_id, folder, "--follow").endswith("later 3\n")
+    shown = run("jobs", "logs", job_id, folder, "-f")
+    assert shown == "first\nlater 1\nlater 2\nlater 3\nlater 4\n", "also what comes a moment after the end"
+    assert run("jobs", "logs", job_id, folder, "--follow") == shown
 
 
 def test_a_job_that_waits_is_cancelled_and_tried_again(folder: Path, store: Database) -> None:
