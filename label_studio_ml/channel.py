@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import socket
 import struct
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 _LENGTH = struct.Struct(">I")
 _PR_SET_PDEATHSIG = 1
@@ -42,6 +43,13 @@ class Channel:
         """Wait for one frame; None when the other side is gone."""
         header = self._exactly(_LENGTH.size)
         return None if header is None else self._exactly(_LENGTH.unpack(header)[0])
+
+    def wait_gone(self) -> None:
+        """Wait until the other side is gone; what it sent before may be unread still."""
+        poll = select.poll()
+        poll.register(self._sock, getattr(select, "POLLRDHUP", 0))  # hanging up is always told
+        while not poll.poll():
+            pass
 
     def _exactly(self, count: int) -> bytes | None:
         data = bytearray(count)
@@ -172,7 +180,7 @@ def connect(fd: int) -> Channel:
     return Channel(sock)
 
 
-def end_group() -> None:
+def end_group() -> NoReturn:
     """[child] The web process is gone: end this process and whatever it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(os.getpgid(0), signal.SIGKILL)

@@ -1,14 +1,13 @@
 """[child process] What predict workers and the trainer have in common: loading the author's code, reading frames.
 
-The main thread runs the author's code, as some libraries insist on it; a second thread reads frames, so that the
-end of the web process is noticed even while the author's code runs.
+The main thread reads frames and runs the author's code, as some libraries insist on it: one thread less to wake up
+for a prediction. A second one only waits for the end of the web process, also while the author's code runs.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import queue
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -29,11 +28,18 @@ class Loaded:
     """A child with the author's class imported."""
 
     line: channel.Channel
-    inbox: queue.SimpleQueue[Any]
+    decode: Callable[[bytes], Any]
     host: ModelHost
     settings: settings.Settings
     database: Database
     description: Description
+
+    def receive(self) -> Any:
+        """Wait for the next message."""
+        frame = self.line.receive()
+        if frame is None:
+            channel.end_group()
+        return self.decode(frame)
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -58,8 +64,7 @@ def loaded(fd: int, decode: Callable[[bytes], Any]) -> Iterator[Loaded | None]:
     logs.hide(*settings.secrets(config), *settings.named_secrets(configure.source.kwargs))
     logs.guard_output()
     logs.configure(config.log_level, configure.name)
-    inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(line, inbox, decode), name="reader", daemon=True).start()
+    threading.Thread(target=_end_with, args=(line,), name="watch", daemon=True).start()
     try:
         model_class, kwargs = source.load(configure.source)
         training_rules(model_class)
@@ -74,7 +79,7 @@ def loaded(fd: int, decode: Callable[[bytes], Any]) -> Iterator[Loaded | None]:
     description = host.describe()
     line.send(encode(Ready(description)))
     try:
-        yield Loaded(line, inbox, host, config, database, description)
+        yield Loaded(line, decode, host, config, database, description)
     finally:
         database.close()
 
@@ -92,7 +97,6 @@ def failure(error: BaseException) -> str:
     return logs.redact("".join(traceback.format_exception(error.__cause__ or error))).rstrip()
 
 
-def _read(line: channel.Channel, inbox: queue.SimpleQueue[Any], decode: Callable[[bytes], Any]) -> None:
-    while (frame := line.receive()) is not None:
-        inbox.put(decode(frame))
+def _end_with(line: channel.Channel) -> None:
+    line.wait_gone()
     channel.end_group()

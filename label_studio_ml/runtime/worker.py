@@ -25,11 +25,11 @@ def main(fd: int) -> None:
             return
         capacity = ASYNC_CALLS if worker.description.concurrent else worker.settings.threads
         if capacity == 1:
-            while not isinstance(message := worker.inbox.get(), Stop):
+            while not isinstance(message := worker.receive(), Stop):
                 _handle(worker, message)
             return
         with ThreadPoolExecutor(capacity, thread_name_prefix="predict") as threads:
-            while not isinstance(message := worker.inbox.get(), Stop):
+            while not isinstance(message := worker.receive(), Stop):
                 threads.submit(_handle, worker, message)
 
 

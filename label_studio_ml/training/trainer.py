@@ -45,7 +45,7 @@ def main(fd: int) -> None:
             return
         with contextlib.suppress(OSError):
             os.nice(trainer.settings.trainer_nice)  # predictions go first
-        while not isinstance(message := trainer.inbox.get(), Stop):
+        while not isinstance(message := trainer.receive(), Stop):
             with joblog.captured(trainer.settings.job_log(message.job_id)):
                 reply = run(trainer.host, trainer.settings, trainer.database, message.job_id, message.owner)
             child.reply(trainer.line, reply)
