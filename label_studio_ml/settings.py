@@ -121,6 +121,10 @@ class Settings:
     )
     trainers: int = _setting(1, "Projects that may be trained at the same time, each in a process of its own.")
     trainer_nice: int = _setting(10, "How far the trainer stands back for predictions: niceness, 0 to 19.")
+    trainer_cores: int = _setting(
+        0,
+        "Processor cores that fit() may use (Linux). Default: all but one, which stays free for predictions.",
+    )
     trainer_idle: float = _setting(
         60.0,
         "Time after which the trainer process ends when there is nothing to train, and frees its memory.",
@@ -355,6 +359,7 @@ def _check(settings: Settings) -> None:
     if settings.train_on not in {"", "events", "start", "never"}:
         raise SettingError(f"train_on must be events, start or never, not {settings.train_on!r}.")
     for name in (
+        "trainer_cores",
         "train_every",
         "train_min_annotations",
         "train_debounce",

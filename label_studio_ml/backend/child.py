@@ -47,12 +47,15 @@ _configure = msgspec.msgpack.Decoder(Configure).decode
 
 
 @contextlib.contextmanager
-def loaded(fd: int, decode: Callable[[bytes], Any]) -> Iterator[Loaded | None]:
+def loaded(
+    fd: int, decode: Callable[[bytes], Any], prepare: Callable[[settings.Settings], None] = lambda _settings: None
+) -> Iterator[Loaded | None]:
     """Take up the socket, import the author's code and say how that went; None when it failed.
 
     Args:
         fd: the inherited socket.
         decode: makes a message of a frame.
+        prepare: called before the author's code is imported, which may start threads.
     """
     line = channel.connect(fd)
     frame = line.receive()
@@ -65,6 +68,7 @@ def loaded(fd: int, decode: Callable[[bytes], Any]) -> Iterator[Loaded | None]:
     logs.guard_output()
     logs.configure(config.log_level, configure.name)
     threading.Thread(target=_end_with, args=(line,), name="watch", daemon=True).start()
+    prepare(config)
     try:
         model_class, kwargs = source.load(configure.source)
         training_rules(model_class)

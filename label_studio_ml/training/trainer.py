@@ -40,15 +40,23 @@ _TELL = 10.0
 
 def main(fd: int) -> None:
     """Take up the socket, load the author's code, run jobs until told to stop."""
-    with child.loaded(fd, messages.to_trainer) as trainer:
+    with child.loaded(fd, messages.to_trainer, _stand_back) as trainer:
         if trainer is None:
             return
-        with contextlib.suppress(OSError):
-            os.nice(trainer.settings.trainer_nice)  # predictions go first
         while not isinstance(message := trainer.receive(), Stop):
             with joblog.captured(trainer.settings.job_log(message.job_id)):
                 reply = run(trainer.host, trainer.settings, trainer.database, message.job_id, message.owner)
             child.reply(trainer.line, reply)
+
+
+def _stand_back(settings: Settings) -> None:
+    """Predictions go first. Threads that libraries start when they are imported take this over."""
+    with contextlib.suppress(OSError):
+        os.nice(settings.trainer_nice)
+    if sys.platform == "linux":
+        cores = sorted(os.sched_getaffinity(0))
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, cores[-(settings.trainer_cores or len(cores) - 1) :])
 
 
 def run(model: ModelHost, settings: Settings, database: Database, job_id: str, owner: str) -> messages.Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,35 @@ def test_a_training_asked_for_with_its_data_can_be_followed_to_its_end(start_ser
 
         assert client.get("/is_training", params={"project": PROJECT}).json()["is_training"] is False
         assert predict(client)["score"] == 0.02
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux can keep a process to some cores")
+@pytest.mark.parametrize("cores", [None, 1, 1000])
+def test_the_trainer_stands_back_from_the_import_of_the_class_on(
+    start_server: StartServer, cores: int | None
+) -> None:
+    everything = len(os.sched_getaffinity(0))
+    expected = max(everything - 1, 1) if cores is None else min(cores, everything)
+    given = [] if cores is None else ["--trainer-cores", str(cores)]
+    server = start_server(BACKENDS / "measured_trainer.py", "--trainer-nice", "7", *given)
+    with server.client() as client:
+        setup(client)
+        job = client.post("/webhook", json=annotated(task=1, annotation=1)).json()["job"]
+        status = wait_until(
+            lambda: (
+                found if (found := client.post("/job_status", json={"job": job}).json()).get("metrics") else None
+            ),
+            60,
+            "the metrics of the job",
+        )
+
+    nice = os.nice(0) + 7
+    assert status["metrics"] == {
+        "cores": expected,
+        "cores_at_import": expected,
+        "nice": nice,
+        "nice_at_import": nice,
+    }
 
 
 def test_an_unknown_job_is_gone(start_server: StartServer) -> None:
