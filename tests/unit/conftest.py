@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from label_studio_ml.store.database import Database
+from tests.media_server import MediaServer, media_server
 from tests.postgresql import emptied, server
 
 settings.register_profile("unit", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -61,3 +62,17 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> 
         opened = Database(f"sqlite:///{shutil.copy(migrated, tmp_path / 'store.db')}")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def label_studio() -> Iterator[MediaServer]:
+    """A server of files that plays Label Studio."""
+    with media_server() as server:
+        yield server
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[MediaServer]:
+    """A server of files that is somebody else's."""
+    with media_server() as server:
+        yield server

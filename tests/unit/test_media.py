@@ -7,7 +7,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +19,7 @@ from label_studio_ml.errors import MediaError
 from label_studio_ml.label_studio.media import LabelStudio, Media
 from label_studio_ml.model import LabelStudioMLBase
 from tests.inprocess import served
-from tests.media_server import File, MediaServer, media_server
+from tests.media_server import File, MediaServer
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -30,18 +29,6 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 def _own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-
-
-@pytest.fixture
-def label_studio() -> Iterator[MediaServer]:
-    with media_server() as server:
-        yield server
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[MediaServer]:
-    with media_server() as server:
-        yield server
 
 
 def media(tmp_path: Path, **given: Any) -> Media:
