@@ -18,7 +18,7 @@ from scripts.label_studio import Json, LabelStudio, LabelStudioServer, cached_ve
 from scripts.processes import free_port, wait_until
 from tests.e2e.test_label_studio import KEYWORDS, choice, label_config, settles_at, value_of
 from tests.pretend import Pretend, serving
-from tests.processes import BACKENDS, COMMAND, ServerProcess, StartServer, clean_environment
+from tests.processes import BACKENDS, ServerProcess, StartServer, run_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -31,15 +31,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that knows Label Studio's address and token from its environment."""
     known = {"LABEL_STUDIO_URL": api.url, "LABEL_STUDIO_API_KEY": token or api.token, "COLUMNS": "80"}
-    return subprocess.run(
-        [COMMAND, command, *arguments],
-        env=clean_environment(known),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    return run_command(command, *arguments, env=known, timeout=240)
 
 
 def connect(api: LabelStudio, url: str, project: int, *more: str, token: str = "") -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import statistics
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +17,7 @@ import pytest
 import label_studio_ml
 from scripts.label_studio import CallError, Json, LabelStudio
 from scripts.processes import wait_until
-from tests.processes import COMMAND, ServerProcess, StartServer, clean_environment
+from tests.processes import ServerProcess, StartServer, run_command
 from tests.stores import Store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
@@ -252,12 +251,8 @@ def test_a_locked_backend_learns_from_annotations_once_the_webhook_carries_the_s
 def test_the_text_classifier_learns_from_the_annotations_that_label_studio_already_has(
     label_studio: LabelStudio, start_server: StartServer, tmp_path: Path
 ) -> None:
-    subprocess.run(
-        [COMMAND, "init", "my_text_classifier", "--script", TEXT_CLASSIFIER],
-        cwd=tmp_path,
-        env=clean_environment(),
-        check=True,
-    )
+    made = run_command("init", "my_text_classifier", "--script", TEXT_CLASSIFIER, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
     good = ["a wonderful film", "wonderful and funny", "what a funny story", "funny, wonderful, warm"]
     bad = ["a boring film", "boring and long", "what a long story", "long, boring, cold"]
     project = label_studio.create_project("reviews", label_config("Positive", "Negative"))
