@@ -2,61 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import label_studio_ml
 from scripts.label_studio import CallError, Json, LabelStudio
 from scripts.processes import wait_until
+from tests.e2e.annotating import KEYWORDS, choice, label_config, settles_at, value_of
 from tests.processes import ServerProcess, StartServer, run_command
 from tests.stores import Store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 
-KEYWORDS = Path(__file__).parent / "backends" / "keywords.py"
 SLOW_LEARNER = Path(__file__).parent / "backends" / "slow_learner.py"
 TEXT_CLASSIFIER = (
     Path(label_studio_ml.__file__).parent / "examples" / "simple_text_classifier" / "text_classifier.py"
 )
-
-
-def label_config(*labels: str) -> str:
-    choices = "".join(f'<Choice value="{label}"/>' for label in labels)
-    return (
-        '<View><Text name="text" value="$text"/>'
-        f'<Choices name="sentiment" toName="text" choice="single">{choices}</Choices>'
-        '<TextArea name="seen" toName="text"/></View>'
-    )
-
-
-def choice(label: str) -> Json:
-    """The region that picking a label makes."""
-    where = {"id": "r1", "from_name": "sentiment", "to_name": "text", "type": "choices"}
-    return {**where, "value": {"choices": [label]}}
-
-
-def value_of(prediction: Json, control: str) -> Any:
-    """The first value that a prediction gives to a control."""
-    region = next(region for region in prediction["result"] if region["from_name"] == control)
-    return next(iter(region["value"].values()))[0]
-
-
-def settles_at(read: Callable[[], object], expected: object, timeout: float = 60) -> bool:
-    """Whether a value becomes what is expected in time; otherwise the assertion shows what it was instead."""
-    with contextlib.suppress(TimeoutError):
-        wait_until(lambda: read() == expected, timeout, "a value")
-    actual = read()
-    assert actual == expected
-    return True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,6 @@ import jwt
 import pytest
 
 from label_studio_ml import settings, utils
-from label_studio_ml.backend import fitting
 from label_studio_ml.errors import MediaError
 from label_studio_ml.label_studio.media import LabelStudio, Media
 from label_studio_ml.model import LabelStudioMLBase
@@ -444,16 +443,6 @@ def test_what_cannot_be_fetched_costs_its_task_and_says_why(
         results = backend.predict("/data/upload/7/cat.png", "/data/upload/7/no.png")
     assert [bool(result) for result in results] == [True, False]
     assert "predict() raised MediaError: /data/upload/7/no.png of http://127.0.0.1:" in caplog.text
-
-
-def test_fetching_media_is_not_learning(tmp_path: Path) -> None:
-    config = settings.load({}, model_dir=str(tmp_path / "state"))
-    config.media_folder.mkdir(parents=True)
-    before = fitting.fingerprint(config, tmp_path / "workdir")
-    (config.media_folder / "file").write_text("fetched")
-    assert fitting.fingerprint(config, tmp_path / "workdir") == before
-    (config.model_dir / "weights").write_text("learnt")
-    assert fitting.fingerprint(config, tmp_path / "workdir") != before
 
 
 # --- personal access tokens ----------------------------------------------------------------------------------
