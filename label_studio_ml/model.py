@@ -377,7 +377,7 @@ class LabelStudioMLBase:
             project_id=self.project_id,
             task_id=task_id,
         )
-        found = media.of(self._state.settings, Path(cache_dir).absolute()) if cache_dir else self._state.media
+        found = self._state.media(cache_dir)
         folders = media.upload_folders(image_dir, project_dir)
         return str(found.path(url, where, upload_folders=folders, fetch=download_resources))
 

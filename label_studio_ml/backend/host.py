@@ -1,4 +1,4 @@
-"""The author's class at work: what the web process, a worker and the trainer ask of it. Both generations.
+"""The author's class at work: what a worker and the trainer ask of it. Both generations.
 
 Runs in a worker, in the trainer, or in the calling process; never in the web process. Knows nothing of
 processes or sockets. `instances.py` makes and keeps instances, `predicting.py` and `fitting.py` work with one.
