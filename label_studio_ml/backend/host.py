@@ -1,4 +1,4 @@
-"""The author's class at work: what the web process, a worker and the trainer ask of it. Both generations.
+"""The author's class at work: what a worker and the trainer ask of it. Both generations.
 
 Runs in a worker, in the trainer, or in the calling process; never in the web process. Knows nothing of
 processes or sockets. `instances.py` makes and keeps instances, `predicting.py` and `fitting.py` work with one.
@@ -18,7 +18,7 @@ from ..settings import Settings
 from ..store import projects
 from ..store.database import Database
 from ..store.versions import Version
-from . import fitting, signatures
+from . import fitting, functions, signatures
 from .answers import Answer, Description
 from .fitting import Trained
 from .instances import Instances
@@ -69,15 +69,15 @@ class ModelHost:
 
     def describe(self) -> Description:
         """Look at the class without constructing it."""
-        from .. import model
+        from ..model import LabelStudioMLBase
 
         learns = (
-            self.model_class.fit is not model.LabelStudioMLBase.fit
-            or self.model_class.process_event is not model.LabelStudioMLBase.process_event
-            or model.registered_update() is not None
+            self.model_class.fit is not LabelStudioMLBase.fit
+            or self.model_class.process_event is not LabelStudioMLBase.process_event
+            or functions.registered_update() is not None
         )
-        predict = model.registered_predict()
-        if self.model_class.predict is not model.LabelStudioMLBase.predict or predict is None:
+        predict = functions.registered_predict()
+        if self.model_class.predict is not LabelStudioMLBase.predict or predict is None:
             predict = self.model_class.predict
         return Description(
             model_class=self.model_class.__name__,
