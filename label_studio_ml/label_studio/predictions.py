@@ -23,8 +23,8 @@ _PAGE = 500  # Label Studio takes 250 MB in a request, proxies in front of it of
 _PAGE_BYTES = 4_000_000
 _LOOK_UP = 100  # tasks in the query of an address, which proxies cut at some kilobytes
 _FEW = 20
-# An import makes Label Studio count the predictions of every task of the project anew. On SQLite that takes 0.5 ms for
-# each, where a call for one prediction takes 25 to 70 ms.
+# An import makes Label Studio count the predictions of every task of the project anew. On SQLite that takes 0.5
+# ms a task, where a call for one prediction takes 25 to 70 ms.
 _TASKS_PER_CALL = 100
 _UNWANTED = (400, 413)  # the fault is in the predictions
 _PATIENCE = 300  # seconds that a call may take
