@@ -30,7 +30,7 @@ class Store:
     """What the server holds and how it misbehaves.
 
     `failures`: call → what happens to it, one after the other: a status that is answered instead, `lost` (it is
-    done, but the answer gets lost), `deleted` (somebody deletes a task just before).
+    done, but the answer gets lost), `deleted` (somebody deletes a task just before), `moved` (it is redirected).
     """
 
     tasks: set[int] = field(default_factory=set)
@@ -68,6 +68,8 @@ class _Handler(BaseHTTPRequestHandler):
         failure = failures.pop(0)
         if isinstance(failure, int) and failure:
             self.reply(failure, {"detail": f"failing with {failure}"})
+        elif failure == "moved":
+            self.reply(301, "", Location=self.path)
         elif self.headers.get("Authorization") != f"Token {TOKEN}":
             self.reply(401, {"detail": "Invalid token."})
         elif len(raw) > self.store.largest_body:
@@ -93,6 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, {"total": len(wanted), "tasks": [{"id": task, "predictions": of[task]} for task in page]}
         if call == f"GET /api/projects/{PROJECT}/":
             return 200, {"id": PROJECT, "task_number": self.store.number_of_tasks or len(self.store.tasks)}
+        if call == "GET /api/predictions/":
+            return 200, self.store.stored
         if call == IMPORT:
             return self.bulk(body)
         if call == ONE:
@@ -116,9 +120,11 @@ class _Handler(BaseHTTPRequestHandler):
             return f'Invalid pk "{prediction["task"]}" - object does not exist.'
         return "" if isinstance(prediction["result"], list) else "Incorrect format"
 
-    def reply(self, status: int, answer: Any) -> None:
+    def reply(self, status: int, answer: Any, **headers: str) -> None:
         content = json.dumps(answer).encode()
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -263,6 +269,12 @@ def test_a_refused_token_and_a_gone_project_are_said_at_once(
     with pytest.raises(LabelStudioError, match=message):
         write(label_studio, prediction(1), **options)
     assert len(label_studio.calls) == 1
+
+
+def test_an_address_that_redirects_is_not_taken_for_success(label_studio: Store) -> None:
+    label_studio.failures[ONE] = ["moved"]  # for which clients make a GET of a POST
+    with pytest.raises(LabelStudioError, match="did not store predictions but listed them"):
+        write(label_studio, prediction(1))
 
 
 def test_many_go_in_pages_of_bounded_size(label_studio: Store) -> None:
