@@ -190,6 +190,7 @@ def test_a_deleted_task_costs_the_others_nothing(label_studio: Store, count: int
     label_studio.tasks.discard(2)
     assert write(label_studio, *(prediction(task) for task in range(1, count + 1))) == count - 1
     assert label_studio.counted() == once(1, *range(3, count + 1))
+    assert label_studio.calls.count(way) == (1 if way == IMPORT else count - 1)
 
 
 @WAYS
@@ -215,9 +216,11 @@ def test_what_label_studio_refuses_costs_the_others_nothing_and_is_named(
     assert "refused 2 late predictions of project 7. task 2: task: Incorrect format; task 3" in warning
 
 
-def test_several_predictions_for_a_task_are_all_written(label_studio: Store) -> None:
+@pytest.mark.parametrize("there", [0, 1])
+def test_several_predictions_for_a_task_are_all_written(label_studio: Store, there: int) -> None:
     several = [prediction(1), prediction(1, score=0.1), prediction(1, "other")]
-    assert write(label_studio, *several) == 3
+    label_studio.stored = several[:there]
+    assert write(label_studio, *several) == 3 - there
     assert write(label_studio, *several) == 0
     assert [(one["model_version"], one["score"]) for one in label_studio.stored] == [
         ("v1", 0.5),
