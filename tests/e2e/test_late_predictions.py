@@ -11,7 +11,7 @@ import pytest
 
 from label_studio_ml.label_studio import predictions as late
 from scripts.label_studio import Json, LabelStudio
-from tests.e2e.test_label_studio import choice, connect, label_config, settles_at, value_of
+from tests.e2e.test_label_studio import Connection, choice, connect, label_config, settles_at, value_of
 from tests.processes import StartServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
@@ -61,24 +61,54 @@ def test_late_predictions_are_stored_once_and_a_deleted_task_costs_the_others_no
     assert label_studio.open_task(others[-1])["total_predictions"] == 1
 
 
-def test_what_was_not_ready_by_the_deadline_is_in_label_studio_a_little_later(
-    label_studio: LabelStudio, start_server: StartServer, tmp_path: Path
-) -> None:
-    predicted = tmp_path / "predicted"
-    options = ("--predict-deadline", "3s", "--max-batch-size", "1")
-    server = start_server(UNHURRIED, *options, PREDICTED=str(predicted))
-    connection = connect(label_studio, server, [f"review {number}" for number in range(8)])
+@pytest.fixture
+def predicted(tmp_path: Path) -> Path:
+    """The file in which the model notes each task that it predicts."""
+    return tmp_path / "predicted"
 
+
+@pytest.fixture
+def unhurried(label_studio: LabelStudio, start_server: StartServer, predicted: Path) -> Connection:
+    """Eight tasks, and a model that takes a second for each, of which Label Studio waits for three."""
+    options = ("--predict-deadline", "3s", "--max-batch-size", "1", "--workers", "1")
+    server = start_server(UNHURRIED, *options, PREDICTED=str(predicted))
+    return connect(label_studio, server, [f"review {number}" for number in range(8)])
+
+
+def settles_with_one_each(connection: Connection, predicted: Path) -> bool:
+    """Whether soon, and for good, each task has its own prediction, and none was predicted twice."""
+    once = Counter((task, connection.version) for task in connection.tasks)
+    assert settles_at(connection.stored, once)
+    texts = {one["task"]: value_of(one, "seen") for one in connection.api.predictions(connection.project)}
+    assert texts == {task: f"review {number}" for number, task in enumerate(connection.tasks)}
+    connection.api.retrieve_predictions(connection.project)
+    assert sorted(map(int, predicted.read_text().split())) == connection.tasks
+    assert connection.stored() == once
+    return True
+
+
+def test_what_was_not_ready_by_the_deadline_is_in_label_studio_a_little_later(
+    unhurried: Connection, predicted: Path
+) -> None:
     started = time.monotonic()
-    label_studio.retrieve_predictions(connection.project)
+    unhurried.api.retrieve_predictions(unhurried.project)
     taken = time.monotonic() - started
-    at_once = connection.stored()
+    at_once = unhurried.stored()
     print(f"Retrieve predictions took {taken:.1f} s and gave {len(at_once)} of 8.")
 
     assert 0 < len(at_once) < 8
-    assert settles_at(connection.stored, Counter((task, connection.version) for task in connection.tasks))
-    texts = {one["task"]: value_of(one, "seen") for one in label_studio.predictions(connection.project)}
-    assert texts == {task: f"review {number}" for number, task in enumerate(connection.tasks)}
-    label_studio.retrieve_predictions(connection.project)
-    assert sorted(map(int, predicted.read_text().split())) == connection.tasks
-    assert connection.stored() == Counter((task, connection.version) for task in connection.tasks)
+    assert settles_with_one_each(unhurried, predicted)
+
+
+def test_opening_a_task_whose_prediction_is_late_neither_repeats_nor_doubles_it(
+    unhurried: Connection, predicted: Path
+) -> None:
+    unhurried.api.retrieve_predictions(unhurried.project)
+    *_, late_one, last = unhurried.tasks
+    assert not {late_one, last} & {task for task, _ in unhurried.stored()}
+
+    opened = [unhurried.api.open_task(task)["predictions"] for task in (last, late_one, last)]
+
+    print(f"Opening late tasks showed {[len(predictions) for predictions in opened]} predictions.")
+    assert opened[-1], "what was ready by then is shown"
+    assert settles_with_one_each(unhurried, predicted)
