@@ -128,7 +128,7 @@ class Runner:
         self.failures.append(error)
 
     async def start(self) -> None: ...
-    async def stop(self, timeout: float) -> None: ...
+    async def stop(self, timeout: float) -> None: ...  # noqa: ASYNC109 - as the real ones
     def kill(self) -> None: ...
     def retry(self) -> None: ...
     async def warm(self, project_id: str, label_config: str | None) -> str:
@@ -589,7 +589,7 @@ async def test_what_was_streamed_before_a_worker_died_is_not_asked_again(desks: 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until something is so."""
     with anyio.fail_after(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - anything may be asked
             await anyio.sleep(0.01)
 
 
