@@ -27,11 +27,13 @@ class Bench:
     def __init__(self, host: ModelHost, config: settings.Settings, database: Database) -> None:
         self.host, self.settings, self.database = host, config, database
 
-    def answer(self, *requests: list[str], project: str = "7", number: int = 0, **params: Any) -> Answer:
+    def answer(self, *groups: list[str], project: str = "7", number: int = 0, **params: Any) -> Answer:
         """Predict for requests, each a list of texts; task ids count up through all of them."""
-        texts = [text for request in requests for text in request]
-        tasks = [msgspec.json.encode({"id": place, "data": {"text": text}}) for place, text in enumerate(texts, 1)]
-        return self.host.predict(project, CONFIG, number, tasks, [len(request) for request in requests], params)
+        ids = iter(range(1, 10_000))
+        made = [
+            msgspec.json.encode({"id": next(ids), "data": {"text": text}}) for texts in groups for text in texts
+        ]
+        return self.host.predict(project, CONFIG, number, made, [len(texts) for texts in groups], params)
 
     def predict(self, *texts: str, **more: Any) -> list[Any]:
         """The decoded results for one request."""
