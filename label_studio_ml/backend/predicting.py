@@ -139,8 +139,8 @@ class _Reply:
         self.streamed = streamed
         self._state = state_of(instance)
         self._name = self._state.version.name
-        self._checker = None if interactive else _checker(instance)
-        self._interactive = interactive
+        self._instance, self._interactive = instance, interactive
+        self._checker: Checker | None = None
         self._given = given
         self._place = self._sent = self._used = 0
         self._sent_at = time.monotonic()
@@ -165,6 +165,8 @@ class _Reply:
         return self._answer
 
     def _fill(self, items: list[Any]) -> None:
+        if not self._interactive:  # predict() may just have switched to another labeling config
+            self._checker = _checker(self._instance)
         for item in items[self._used :] if self._used else items:
             while not isinstance(self._given[self._place], dict):
                 self._put(self._given[self._place])
