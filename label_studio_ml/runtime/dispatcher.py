@@ -79,7 +79,7 @@ class Dispatcher:
         self._patrol: asyncio.TimerHandle | None = None
         self._mergeable = True
         self._guilty = 0
-        self._keeping = False
+        self._keeping = self._pumping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         runner.on_free = self._pump
 
@@ -160,7 +160,9 @@ class Dispatcher:
             self._open[request] = [waiter]
             self._queues.add(request)
             self._runner.hurry()
-            self._pump()
+            if not self._pumping:  # not at once: those that came at the same moment may share a call
+                self._pumping = True
+                loop.call_soon(self._pump)
             if self._patrol is None:
                 self._patrol = loop.call_later(_GLANCE, self._look_around)
         else:
@@ -273,6 +275,7 @@ class Dispatcher:
 
     def _pump(self) -> None:
         """Submit what there is room for."""
+        self._pumping = False
         queues, runner = self._queues, self._runner
         while queues:
             if self._keeping or queues.suspects:
