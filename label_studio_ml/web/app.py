@@ -85,7 +85,7 @@ class Server:
         if self.settings.preload and isinstance(self.runner, Pool):
             self.runner.preloaded = await self._preloaded(known)
         self.serving.runner = self.runner
-        self.dispatcher = Dispatcher(self.runner, self.settings, self.api, self.serving.number)
+        self.dispatcher = Dispatcher(self.runner, self.settings, self.api, self.serving.number, self.metrics.waited)
         self.scheduler = Scheduler(
             self.database, trainers, self.settings, self._description, self.serving.nudge, self._job_ended
         )

@@ -146,13 +146,9 @@ class Observer:
     def __init__(self) -> None:
         self.calls: list[tuple[int, int, float]] = []
         self.problems: list[tuple[str, str]] = []
-        self.waits = 0
 
     def predicted(self, tasks: int, requests: int, seconds: float) -> None:
         self.calls.append((tasks, requests, seconds))
-
-    def waited(self, seconds: float) -> None:
-        self.waits += 1
 
     def problem(self, project_id: str, problem: Problem) -> None:
         self.problems.append((project_id, problem.task))
