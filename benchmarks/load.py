@@ -1,0 +1,79 @@
+"""Load from wrk, and what it saw. One thread: it is quick enough, and leaves a core to the server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import payloads
+from .contenders import Server
+from .processes import StartError
+
+SCRIPT = Path(__file__).with_name("load.lua")
+DIFFERENT = 512
+"""Requests that are sent in turn."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one run saw. Times in ms, from sending a request to the end of its reply."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    longest: float
+    failed: int
+    """Requests without an answer, with one that is not 2xx, or (if it looked) without a prediction."""
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+
+def available() -> bool:
+    """Whether wrk is installed."""
+    return shutil.which("wrk") is not None
+
+
+def load(server: Server, clients: int, seconds: float, *, look: bool = False) -> Load:
+    """Send one-task requests for a while, each client the next one as soon as it has its reply.
+
+    Args:
+        server: where to.
+        clients: connections.
+        seconds: how long.
+        look: look into each reply for a prediction; takes wrk a little time.
+
+    Raises:
+        StartError: wrk failed, or no request got an answer.
+    """
+    # fmt: off
+    command = ["wrk", "--threads", "1", "--connections", str(clients), "--duration", f"{max(1, round(seconds))}s",
+               "--timeout", "30s", "--script", str(SCRIPT), server.url, "--", str(_bodies(server))]
+    # fmt: on
+    done = subprocess.run(
+        [*command, *(["look"] if look else [])], check=False, capture_output=True, text=True, timeout=seconds + 60
+    )
+    if done.returncode:
+        raise StartError(f"wrk failed: {(done.stderr or done.stdout).strip()[-200:]}")
+    seen = json.loads(done.stdout.splitlines()[-1])
+    if not seen["requests"]:
+        server.process.check()
+        raise StartError("no request got an answer")
+    failed = seen.pop("broken") + max(seen.pop("refused"), seen.pop("wrong"))
+    return Load(**seen, failed=failed)
+
+
+def _bodies(server: Server) -> Path:
+    """The file with the requests."""
+    path = server.folder / "bodies"
+    if not path.exists():
+        numbers = range(payloads.FIRST, payloads.FIRST + DIFFERENT)
+        tasks = (payloads.task(server.model, number) for number in numbers)
+        path.write_bytes(b"".join(server.contender.body([task]) + b"\n" for task in tasks))
+    return path
