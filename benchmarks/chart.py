@@ -6,15 +6,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .results import Result, number
+from .results import Figure, Result, number
 
-OURS_COLOUR, LIMIT_COLOUR, PEER_COLOUR, TEXT, FAINT = "#0f766e", "#cbd5e1", "#94a3b8", "#1e293b", "#64748b"
-PANELS = {
-    "trivial": "A model that costs nothing\n16 clients",
-    "tfidf": "scikit-learn: TF-IDF + logistic regression\n32 clients, batching on",
-    "cnn": "PyTorch: small CNN\n32 clients, batching on",
-}
+OURS, LIMIT = "ours", "bare ASGI function"
+NAMES = {OURS: "label-studio-ml, this version", LIMIT: "a bare ASGI function, the upper limit"}
+GREEN, AMBER, PALE, GREY, TEXT, FAINT = "#0f766e", "#b45309", "#dbe4ee", "#a8b5c6", "#1e293b", "#64748b"
 RATE = "requests a second"
+PANELS = {
+    "trivial": ("A model that costs nothing", "16 clients"),
+    "tfidf": ("scikit-learn: TF-IDF, logistic regression", "32 clients, batching on"),
+    "cnn": ("PyTorch: a small CNN", "32 clients, batching on"),
+}
+TILES = (
+    ("overhead", "ours, above", "added to a prediction,\none client"),
+    ("batching", "32 clients", "by batching, on a device\nof 20 ms a call"),
+    ("large", "tasks a second", "tasks, in one request\nof 10 000"),
+    ("click", "longest", "longest click during\na large batch"),
+    ("killed", "failed", "requests failed, a worker\nkilled every second"),
+    ("start", "first healthy", "from the command to\na healthy answer"),
+    ("start", "web process", "taken by the\nweb process"),
+)
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
@@ -25,68 +36,61 @@ def draw(results: Sequence[Result], path: Path) -> None:
     from matplotlib import pyplot
 
     found = {result.key: result for result in results}
+    panels = [key for key in PANELS if key in found and _bars(found[key])]
     tiles = list(_tiles(found))
-    panels = [key for key in PANELS if key in found and any(one.what == RATE for one in found[key].figures)]
     with mpl.rc_context({"font.family": "DejaVu Sans", "text.color": TEXT, "font.size": 11}):
-        figure = pyplot.figure(figsize=(15, 7.6), dpi=130, facecolor="white")
-        figure.text(0.03, 0.945, "Predictions a second", size=23, weight="bold")
-        figure.text(
-            0.03, 0.905, "One task a request, over HTTP, on one machine with the load; longer is better", color=FAINT
+        picture = pyplot.figure(figsize=(15, 8), dpi=130, facecolor="white")
+        picture.text(0.03, 0.935, "Predictions a second", size=24, weight="bold")
+        subtitle = (
+            "One task a request, over HTTP, the load on the same machine. Thin lines: slowest and quickest round."
         )
+        picture.text(0.03, 0.895, subtitle, color=FAINT)
         for place, key in enumerate(panels):
-            width = 0.97 / len(panels)
-            axes = figure.add_axes((0.03 + place * width, 0.35, width - 0.05, 0.43))
-            _panel(axes, found[key], PANELS[key])
+            width = 0.94 / len(panels)
+            _panel(picture.add_axes((0.03 + place * width, 0.25, width - 0.03, 0.53)), found[key], PANELS[key])
         for place, (value, what, reached) in enumerate(tiles):
-            left = 0.03 + place * 0.95 / max(len(tiles), 1)
-            colour = OURS_COLOUR if reached is not False else "#b45309"
-            figure.text(left, 0.165, value, size=21, weight="bold", color=colour)
-            figure.text(left, 0.135, what, size=10, color=FAINT, va="top", linespacing=1.4)
-        figure.savefig(path)
-        pyplot.close(figure)
+            left = 0.03 + place * 0.94 / len(tiles)
+            picture.text(left, 0.135, value, size=21, weight="bold", color=AMBER if reached is False else GREEN)
+            picture.text(left, 0.11, what, size=10, color=FAINT, va="top", linespacing=1.4)
+        picture.savefig(path)
+        pyplot.close(picture)
 
 
-def _panel(axes: Any, result: Result, title: str) -> None:
-    """Bars of one case, the quickest on top; behind each name how much quicker ours is."""
-    bars = sorted((one for one in result.figures if one.what == RATE), key=lambda one: one.median)
-    ours = next((one.median for one in bars if one.contender == "ours"), 0.0)
-    longest = max(one.median for one in bars)
+def _bars(result: Result) -> list[Figure]:
+    """The slowest first, since the first is drawn at the bottom."""
+    return sorted((one for one in result.figures if one.what == RATE), key=lambda one: one.median)
+
+
+def _panel(axes: Any, result: Result, title: tuple[str, str]) -> None:
+    """Bars of one case; above each who it is, behind it how many, and how many times more ours does."""
+    bars = _bars(result)
+    longest = max(bar.spread[1] for bar in bars)
     for place, bar in enumerate(bars):
-        name, low, high = bar.contender, *bar.spread
-        colour = {"ours": OURS_COLOUR, "bare ASGI function": LIMIT_COLOUR}.get(name, PEER_COLOUR)
-        axes.barh(place, bar.median, height=0.62, color=colour)
-        axes.plot([low, high], [place, place], color=TEXT, linewidth=1.2, alpha=0.55, solid_capstyle="butt")
-        label = number(bar.median)
-        if name == "ours":
-            label = f"{label}"
-        elif ours and name != "bare ASGI function":
-            label = f"{label}    ours: {number(ours / bar.median)}×"
-        weight = "bold" if name == "ours" else "normal"
-        axes.text(max(bar.median, high) + longest * 0.015, place, label, va="center", weight=weight, size=10.5)
-    names = {"ours": "label-studio-ml (this)", "bare ASGI function": "bare ASGI function,\nno model process"}
-    axes.set_yticks(range(len(bars)), [names.get(bar.contender, bar.contender) for bar in bars])
-    for tick, bar in zip(axes.get_yticklabels(), bars, strict=True):
-        tick.set_weight("bold" if bar.contender == "ours" else "normal")
-    axes.set_title(title, loc="left", size=12, color=TEXT, linespacing=1.5, pad=10)
-    axes.set_xlim(0, longest * 1.32)
-    axes.xaxis.set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    for side in axes.spines.values():
-        side.set_visible(False)
+        low, high = bar.spread
+        mine, colour = bar.contender == OURS, {OURS: GREEN, LIMIT: PALE}.get(bar.contender, GREY)
+        weight = "bold" if mine else "normal"
+        axes.barh(place, bar.median, height=0.42, color=colour)
+        axes.plot([low, high], [place, place], color=TEXT, linewidth=1, alpha=0.6, solid_capstyle="butt")
+        axes.text(0, place + 0.27, NAMES.get(bar.contender, bar.contender), va="bottom", size=10.5, weight=weight)
+        axes.text(high + longest * 0.02, place, number(bar.median), va="center", size=11.5, weight=weight)
+        ratio = result.ratio(OURS, bar.contender, RATE)
+        if ratio is not None and bar.contender not in (OURS, LIMIT):
+            axes.text(
+                longest * 1.36, place, f"{number(ratio)}×", va="center", ha="right", color=GREEN, weight="bold"
+            )
+    if any(bar.contender not in (OURS, LIMIT) for bar in bars):
+        axes.text(longest * 1.36, len(bars) - 0.25, "ours", ha="right", va="bottom", color=GREEN, size=10)
+    axes.set_title(title[0], loc="left", size=13.5, weight="bold", color=TEXT, pad=36)
+    axes.text(0, 1.045, title[1], transform=axes.transAxes, color=FAINT, size=10.5)
+    axes.set_xlim(0, longest * 1.36)
+    axes.set_ylim(-0.5, len(bars) - 0.2)
+    axes.axis("off")
 
 
 def _tiles(found: Mapping[str, Result]) -> Iterator[tuple[str, str, bool | None]]:
-    """Value, what it is, and whether it is what was asked for."""
-    wanted = (
-        ("overhead", "ours, above", "added to a prediction,\none client"),
-        ("batching", "32 clients", "by batching, on a device\nof 20 ms a call"),
-        ("large", "tasks a second", "tasks in one request\nof 10 000"),
-        ("click", "longest", "longest click during\na large batch"),
-        ("killed", "failed", "requests failed, a worker\nkilled every second"),
-        ("start", "first healthy", "from the command to\na healthy answer"),
-        ("start", "web process", "in the web process"),
-    )
-    for key, beginning, text in wanted:
+    """Value, what it is, and whether it is what was aimed at."""
+    for key, beginning, text in TILES:
         for finding in found[key].findings if key in found else ():
             if finding.what.startswith(beginning):
                 yield finding.text, text, finding.reached
+                break

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from . import payloads
 from .models import work
-from .peers import BENTOML, LEGACY, LITSERVE, MLSERVER, ROOT, Environment
+from .peers import BENTOML, LEGACY, LITSERVE, MLSERVER, OURS_WITH_MODELS, ROOT, Environment
 from .processes import Process, StartError, free_port, running, wait_for
 
 START_SECONDS = 120.0
@@ -147,9 +147,7 @@ def _until_it_predicts(server: Server) -> None:
 def _variables(contender: Contender, model: str, folder: Path) -> Mapping[str, str]:
     """The environment of the process. Peers see this folder `benchmarks`, but not our package beside it."""
     seen = ROOT
-    if contender.environment is not None and contender.environment.package != "label-studio-ml" or (
-        contender.environment is LEGACY
-    ):
+    if contender.environment not in (None, OURS_WITH_MODELS):
         seen = folder / "path"
         seen.mkdir()
         (seen / "benchmarks").symlink_to(ROOT / "benchmarks")

@@ -13,11 +13,11 @@ function init(args)
   for body in io.lines(args[1]) do
     table.insert(bodies, wrk.format("POST", nil, headers, body))
   end
-  wrong_replies = 0
+  empty = 0
   if args[2] == "look" then
     response = function(status, _, body)
-      if status ~= 200 or not string.find(body, '"choices"', 1, true) then
-        wrong_replies = wrong_replies + 1
+      if status == 200 and not string.find(body, '"choices"', 1, true) then
+        empty = empty + 1
       end
     end
   end
@@ -29,13 +29,13 @@ function request()
 end
 
 function done(summary, latency, _)
-  local wrong = 0
+  local without = 0
   for _, thread in ipairs(threads) do
-    wrong = wrong + thread:get("wrong_replies")
+    without = without + thread:get("empty")
   end
   local errors = summary.errors
   io.write(string.format(
-    '\n{"requests": %d, "seconds": %f, "p50": %f, "p99": %f, "longest": %f, "refused": %d, "broken": %d, "wrong": %d}\n',
+    '\n{"requests": %d, "seconds": %f, "p50": %f, "p99": %f, "longest": %f, "refused": %d, "broken": %d, "empty": %d}\n',
     summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
-    latency.max / 1e3, errors.status, errors.connect + errors.read + errors.write + errors.timeout, wrong))
+    latency.max / 1e3, errors.status, errors.connect + errors.read + errors.write + errors.timeout, without))
 end

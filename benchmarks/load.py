@@ -26,13 +26,30 @@ class Load:
     p50: float
     p99: float
     longest: float
-    failed: int
-    """Requests without an answer, with one that is not 2xx, or (if it looked) without a prediction."""
+    broken: int
+    """Requests without an answer."""
+    refused: int
+    """Requests with an answer that is not 2xx."""
+    empty: int
+    """Requests with an answer that has no prediction, if it looked."""
 
     @property
     def rate(self) -> float:
         """Requests a second."""
         return self.requests / self.seconds
+
+    @property
+    def failed(self) -> int:
+        """Requests that did not get what they asked for."""
+        return self.broken + self.refused + self.empty
+
+    @property
+    def why(self) -> str:
+        """How they failed."""
+        return (
+            f"of {self.requests} requests {self.broken} got no answer, {self.refused} an error, "
+            f"{self.empty} no prediction"
+        )
 
 
 def available() -> bool:
@@ -65,8 +82,7 @@ def load(server: Server, clients: int, seconds: float, *, look: bool = False) ->
     if not seen["requests"]:
         server.process.check()
         raise StartError("no request got an answer")
-    failed = seen.pop("broken") + max(seen.pop("refused"), seen.pop("wrong"))
-    return Load(**seen, failed=failed)
+    return Load(**seen)
 
 
 def _bodies(server: Server) -> Path:

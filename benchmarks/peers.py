@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import venv
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,8 +78,9 @@ class Environment:
     def version(self, package: str | None = None) -> str:
         """The installed version of its package, or of another one."""
         code = "import sys; from importlib import metadata; print(metadata.version(sys.argv[1]))"
-        command = [self.python, "-I", "-c", code, package or self.package]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        command = [str(self.python), "-I", "-c", code, package or self.package]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
 
     def _wanted(self) -> str:
         # What our own package needs is written in its pyproject.toml.
@@ -99,33 +99,23 @@ LITSERVE = Environment("litserve", "litserve", ("litserve>=0.2.10", *MODELS))
 BENTOML = Environment("bentoml", "bentoml", ("bentoml>=1.4,<2", *MODELS))
 # It asks uvloop for an event loop in a way that 0.22 ended.
 MLSERVER = Environment("mlserver", "mlserver", ("mlserver>=1.6,<2", "uvloop<0.22", *MODELS))
-OURS = Environment("ours", "label-studio-ml", ("-e", str(ROOT), *MODELS))
+OURS_WITH_MODELS = Environment("ours", "label-studio-ml", ("-e", str(ROOT), *MODELS))
 """For the case with PyTorch, which the environment of development does not have."""
 
-ENVIRONMENTS = (OURS, LEGACY, LITSERVE, BENTOML, MLSERVER)
-
-
-def install(environments: Sequence[Environment], say: Callable[[str], None]) -> dict[str, str]:
-    """Install them; returns why those cannot be that cannot, by their names."""
-    failed: dict[str, str] = {}
-    for environment in environments:
-        if not environment.ready():
-            say(f"installing {environment.package} into {environment.folder} …")
-        try:
-            environment.install()
-        except StartError as error:
-            failed[environment.name] = str(error)
-            say(f"{environment.name}: {error}")
-    return failed
+ENVIRONMENTS = (OURS_WITH_MODELS, LEGACY, LITSERVE, BENTOML, MLSERVER)
 
 
 def main() -> int:
-    """Install them and print their versions."""
-    failed = install(ENVIRONMENTS, print)
+    """Install them and print their versions; 1 when one cannot be."""
+    status = 0
     for environment in ENVIRONMENTS:
-        if environment.name not in failed:
+        try:
+            environment.install()
             print(f"{environment.name:18} {environment.version()}")
-    return 1 if failed else 0
+        except StartError as error:
+            print(f"{environment.name:18} {error}")
+            status = 1
+    return status
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def _head(bench: Bench) -> Iterator[str]:
     yield f"- Python {platform.python_version()}; {_versions()}"
     if bench.peers:
         for environment in peers.ENVIRONMENTS[1:]:
-            if environment.name not in bench.failed:
+            if environment.ready():
                 yield f"- {environment.name}: {_peer_versions(environment)}"
     yield ""
 

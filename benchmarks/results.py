@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from .contenders import Contender, Server, serving
+from .peers import Environment
 from .processes import StartError
 
 T = TypeVar("T")
@@ -87,7 +88,7 @@ class Result:
         return next((one for one in self.figures if (one.contender, one.what) == (contender, what)), None)
 
     def ratio(self, above: str, below: str, what: str) -> float | None:
-        """One contender's values over another's, round by round, so that what disturbs both cancels out: the median."""
+        """The median of one contender's values over another's, round by round: what disturbs both cancels out."""
         over, under = self.find(above, what), self.find(below, what)
         if over is None or under is None:
             return None
@@ -102,21 +103,33 @@ class Bench:
     seconds: float
     peers: bool
     say: Callable[[str], None]
-    failed: dict[str, str] = field(default_factory=dict)
+    impossible: dict[str, str] = field(default_factory=dict)
     """Environments that could not be installed, with the reason."""
 
     def start(self, stack: ExitStack, contenders: Sequence[Contender], model: str, result: Result) -> list[Server]:
-        """Start those that can be; the others get a note."""
+        """Install and start those that can be; the others get a note."""
         servers = []
         for contender in contenders:
-            self.say(f"starting {contender.name}")
             try:
-                if contender.environment and contender.environment.name in self.failed:
-                    raise StartError(self.failed[contender.environment.name])
+                if contender.environment is not None:
+                    self._install(contender.environment)
+                self.say(f"starting {contender.name}")
                 servers.append(stack.enter_context(serving(contender, model)))
             except StartError as error:
                 result.notes.append(f"{contender.name} could not be measured: {error}")
         return servers
+
+    def _install(self, environment: Environment) -> None:
+        """Once; what failed is not tried again."""
+        if environment.name in self.impossible:
+            raise StartError(self.impossible[environment.name])
+        if not environment.ready():
+            self.say(f"installing {environment.package} into {environment.folder}, once")
+        try:
+            environment.install()
+        except StartError as error:
+            self.impossible[environment.name] = str(error)
+            raise
 
     def in_turn(self, contenders: Sequence[T], name: Callable[[T], str], measure: Callable[[T], None]) -> None:
         """Measure them in turn, round after round, each round beginning with another one."""

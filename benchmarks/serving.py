@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from . import chart, load, peers, report
+from . import chart, load, report
 from .cases import against_others, disturbed, footprint, large, waiting
 from .processes import StartError
 from .results import Bench, Result
@@ -45,10 +45,7 @@ def main() -> int:
         console.print("wrk is needed: install Debian's package `wrk` (`apt-get install wrk`), or your system's.")
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every server is ended
-    bench = Bench(given.rounds, given.seconds, given.peers, lambda what: None)
-    needed = [peers.OURS] if not given.peers else list(peers.ENVIRONMENTS)
-    with console.status("environments") as status:
-        bench.failed = peers.install(needed, lambda what: status.update(what))
+    bench = Bench(given.rounds, given.seconds, given.peers, console.print)
     results, broken = [], False
     for place, name in enumerate(given.case):
         began = time.monotonic()

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from ..contenders import BARE, BATCHING_PEERS, OURS, PEERS, Contender, Server
 from ..load import load
-from ..peers import OURS as WITH_TORCH
+from ..peers import OURS_WITH_MODELS
 from ..results import Bench, Finding, Result
 
 RATE, TIME = "requests a second", "time of a request, p50"
@@ -32,7 +32,7 @@ def tfidf(bench: Bench) -> Result:
 
 def cnn(bench: Bench) -> Result:
     """A small convolutional network of PyTorch on the processor, 32 clients, the peers batching."""
-    ours = OURS.using(environment=WITH_TORCH)
+    ours = OURS.using(environment=OURS_WITH_MODELS)
     return _real(bench, "cnn", "A small CNN (PyTorch, one thread), 32 clients, batching on", ours)
 
 
@@ -55,7 +55,7 @@ def _throughput(bench: Bench, result: Result, contenders: Sequence[Contender], m
             result.add(server.name, RATE, "/s", seen.rate)
             result.add(server.name, TIME, " ms", seen.p50)
             if seen.failed:
-                result.notes.append(f"{server.name}: {seen.failed} of {seen.requests} requests failed in a round.")
+                result.notes.append(f"{server.name}: {seen.why}")
 
         bench.in_turn(servers, lambda server: server.name, measure)
         for server in servers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import random
 import signal
@@ -25,7 +26,9 @@ TIME, RATE = "time of a request, p99", "requests a second"
 
 def killed(bench: Bench) -> Result:
     """Four workers with a model of 5 ms a call, one of them killed with SIGKILL every second."""
-    result = Result("killed", f"{WORKERS} workers, a model of 5 ms a call, 8 clients; one worker killed every second")
+    result = Result(
+        "killed", f"{WORKERS} workers, a model of 5 ms a call, 8 clients; one worker killed every second"
+    )
     seconds = max(bench.seconds, 5.0)
     failed = sent = 0
     with ExitStack() as stack:
@@ -84,6 +87,8 @@ def crowded(bench: Bench) -> Result:
 def _note(result: Result, state: str, seen: Load) -> None:
     result.add(state, TIME, " ms", seen.p99)
     result.add(state, RATE, "/s", seen.rate)
+    if seen.failed:
+        result.notes.append(f"{state}: {seen.why}")
 
 
 def _all_there(server: Server) -> None:
@@ -130,10 +135,10 @@ def _crowd(server: Server) -> Iterator[None]:
         for connection in idle:
             _ask_health(connection)
         body = payloads.label_studio([payloads.task("trivial", number) for number in range(1000)])
-        head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
 
         def trickle() -> None:
-            slow.sendall(head.encode() + b"\r\n")
+            slow.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n")
             for byte in body:
                 slow.sendall(bytes([byte]))
                 if over.wait(0.02):
@@ -163,6 +168,8 @@ def _connection(server: Server) -> socket.socket:
 
 def _ask_health(connection: socket.socket) -> None:
     connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-    reply = connection.recv(65536)
-    if not reply.startswith(b"HTTP/1.1 200"):
-        raise RuntimeError(f"an idle connection was answered with {reply[:100]!r}")
+    reply = http.client.HTTPResponse(connection)
+    reply.begin()
+    reply.read()
+    if reply.status != 200:
+        raise RuntimeError(f"an idle connection was answered with {reply.status}")

@@ -50,7 +50,9 @@ def metrics(bench: Bench) -> Result:
             bench.in_turn(servers, lambda server: server.name, measure)
         for server in servers:
             if _counts(server) is not (server.name == OURS.name):
-                raise RuntimeError(f"{server.name}: /metrics does not show what it should; is the comparison right?")
+                raise RuntimeError(
+                    f"{server.name}: /metrics does not show what it should; is the comparison right?"
+                )
     if (ratio := result.ratio(OURS.name, WITHOUT_METRICS.name, COST)) is not None:
         result.findings.append(Finding("of the web process' time", (ratio - 1) * 100, " %", at_most=2))
     if (ratio := result.ratio(WITHOUT_METRICS.name, OURS.name, RATE)) is not None:

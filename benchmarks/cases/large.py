@@ -11,54 +11,67 @@ from contextlib import ExitStack
 from .. import payloads
 from ..contenders import BARE, OURS, Server
 from ..models import work
-from ..processes import descendants, peak, reset_peak, resident, workers
+from ..processes import peak, reset_peak, resident, workers
 from ..results import Bench, Finding, Result
 
 TASKS = 10_000
 CHUNK = 64
 """Tasks in one call, as `--max-batch-size` has it by default."""
 
-RATE, MEMORY = "tasks a second", "more memory at the peak, as a multiple of the body"
+RATE = "tasks a second, tasks as Label Studio sends them"
+SHORT_RATE = "tasks a second, tasks of an id and a text"
+MEMORY = "more memory at the peak, as a multiple of the body"
 CLICK = "time of a click during the batch"
 
 
 def large(bench: Bench) -> Result:
     """A request of 10 000 tasks of the trivial model."""
     result = Result("large", "One request of 10 000 tasks, a trivial model")
-    body = payloads.label_studio([payloads.task("trivial", payloads.FIRST + number) for number in range(TASKS)])
-    result.notes.append(f"The body has {len(body) / 2**20:.1f} MB.")
+    tasks = [payloads.task("trivial", payloads.FIRST + number) for number in range(TASKS)]
+    body = payloads.label_studio(tasks)
+    short = payloads.label_studio([{"id": task["id"], "data": {"text": f"text {task['id']}"}} for task in tasks])
+    result.notes.append(
+        f"The body has {len(body) / 2**20:.1f} MB, with the short tasks {len(short) / 2**20:.1f} MB."
+    )
     with ExitStack() as stack:
         servers = bench.start(stack, [BARE, OURS], "trivial", result)
         before: dict[int, float] = {}
         for server in servers:
-            for pid in (server.process.pid, *descendants(server.process.pid)):
+            for pid in (server.process.pid, *workers(server.process.pid)):
                 before[pid] = resident(pid)
                 reset_peak(pid)
 
         def measure(server: Server) -> None:
-            started = time.perf_counter()
-            status, reply = server.post(body)
-            taken = time.perf_counter() - started
-            found = payloads.answered(reply) if status == 200 else []
-            if len(found) != TASKS or not all(found):
-                raise RuntimeError(f"{server.name} answered {status} with {len(found)} predictions")
-            result.add(server.name, RATE, "/s", TASKS / taken)
-            parts = {"web process": [server.process.pid], "worker": workers(server.process.pid)}
+            result.add(server.name, RATE, "/s", TASKS / _seconds(server, body))
+            parts = {server.name: [server.process.pid], f"{server.name}, worker": workers(server.process.pid)}
             for part, pids in parts.items():
                 for pid in pids:
                     more = (peak(pid) - before.get(pid, 0.0)) * 2**20 / len(body)
-                    result.add(f"{server.name}, {part}" if part == "worker" else server.name, MEMORY, "×", more)
+                    result.add(part, MEMORY, "×", more)
+            result.add(server.name, SHORT_RATE, "/s", TASKS / _seconds(server, short))
 
         bench.in_turn(servers, lambda server: server.name, measure)
-    rate = result.find(OURS.name, RATE)
-    if rate is not None:
-        result.findings.append(Finding("tasks a second", rate.median, "/s", at_least=200_000))
-    for who, what in ((OURS.name, "web process"), (f"{OURS.name}, worker", "worker")):
+    for what in (RATE, SHORT_RATE):
+        if rate := result.find(OURS.name, what):
+            result.findings.append(Finding(what, rate.median, "/s", at_least=200_000))
+        if (ratio := result.ratio(OURS.name, BARE.name, what)) is not None:
+            result.findings.append(Finding(f"against the bare function: {what}", ratio, "×"))
+    for process, who in (("web process", OURS.name), ("worker", f"{OURS.name}, worker")):
         if figure := result.find(who, MEMORY):
-            result.findings.append(
-                Finding(f"memory of the {what}, as a multiple of the body", max(figure.values), "×", at_most=8)
-            )
+            most = max(figure.values)
+            result.findings.append(Finding(f"more memory of the {process}, times the body", most, "×", at_most=8))
     return result
+
+
+def _seconds(server: Server, body: bytes) -> float:
+    """How long one request takes whose reply must have a prediction for each task."""
+    started = time.perf_counter()
+    status, reply = server.post(body)
+    taken = time.perf_counter() - started
+    found = payloads.answered(reply) if status == 200 else []
+    if len(found) != TASKS or not all(found):
+        raise RuntimeError(f"{server.name} answered {status} with {sum(map(bool, found))} predictions")
+    return taken
 
 
 def click(bench: Bench) -> Result:
@@ -80,7 +93,9 @@ def click(bench: Bench) -> Result:
         chunk = _chunk_milliseconds(tasks[:CHUNK])
         result.notes.append(f"{len(clicks)} clicks; one chunk of {CHUNK} tasks takes {chunk:.1f} ms.")
         late = statistics.quantiles(clicks, n=100)[98]
-        result.findings.append(Finding("p99 of a click, beyond the time of one chunk", late - chunk, " ms", at_most=5))
+        result.findings.append(
+            Finding("p99 of a click, beyond the time of one chunk", late - chunk, " ms", at_most=5)
+        )
         result.findings.append(Finding("longest click", max(clicks), " ms"))
     return result
 
@@ -95,7 +110,7 @@ def _clicks_during(server: Server, body: bytes, seed: int) -> list[float]:
 
     thread = threading.Thread(target=batch)
     thread.start()
-    rng, taken = random.Random(seed), []
+    rng, taken = random.Random(seed), list[float]()
     time.sleep(0.2)  # the batch is on its way
     while thread.is_alive():
         number = payloads.FIRST + TASKS + len(taken)

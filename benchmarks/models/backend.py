@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from label_studio_ml.model import LabelStudioMLBase
-
 from benchmarks.models import work
+from label_studio_ml.model import LabelStudioMLBase
 
 
 class Measured(LabelStudioMLBase):
@@ -16,6 +15,11 @@ class Measured(LabelStudioMLBase):
         super().__init__(**kwargs)
         self.work = work.load()
 
-    def predict(self, tasks: list[dict[str, Any]], **kwargs: Any) -> list[dict[str, Any]]:  # noqa: ARG002
+    def predict(
+        self,
+        tasks: list[dict[str, Any]],
+        context: dict[str, Any] | None = None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> list[dict[str, Any]]:
         """One prediction for each task."""
         return self.work(tasks)

@@ -1,6 +1,6 @@
 """The upper limit: one ASGI function on uvicorn that decodes the whole body, predicts in this process, and encodes.
 
-    python -m benchmarks.models.bare PORT
+python -m benchmarks.models.bare PORT
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _predict = work.load()
 async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     """Answers every path."""
     assert scope["type"] == "http"
-    body, more = b"", True
+    parts, more = [], True
     while more:
         message = await receive()
         if message["type"] != "http.request":
             return
-        body += message["body"]
+        parts.append(message["body"])
         more = message["more_body"]
-    tasks = msgspec.json.decode(body)["tasks"] if body else []
+    tasks = msgspec.json.decode(b"".join(parts))["tasks"]
     reply = msgspec.json.encode({"results": _predict(tasks)})
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(reply)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers, "trailers": False})
@@ -34,6 +34,4 @@ async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
 
 
 if __name__ == "__main__":
-    uvicorn.run(
-        app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False, lifespan="off"
-    )
+    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False, lifespan="off")

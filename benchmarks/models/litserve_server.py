@@ -1,6 +1,6 @@
 """The models behind LitServe, as its documentation shows it: one worker process, its own batching on request.
 
-    python -m benchmarks.models.litserve_server PORT MAX_BATCH_SIZE
+python -m benchmarks.models.litserve_server PORT MAX_BATCH_SIZE
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _WORDS = {
     "Negative": "bad awful broken terrible slow rude dirty late noisy disappointing stale dull",
     "Neutral": "train table paper window street number city morning bottle report office garden",
 }
-_FILLERS = "the a of and with it was for this very so in on our my room food service phone again today".split()
+_FILLERS = "the a of and with it was for this very so in on our my room food service phone again today"
 
 
 def load(name: str | None = None) -> Predict:
@@ -49,7 +49,7 @@ def load(name: str | None = None) -> Predict:
 def text(number: int) -> str:
     """A sentence of its own for each number, of twelve words or so."""
     rng = random.Random(number)
-    words = rng.choices(_WORDS[LABELS[number % len(LABELS)]].split(), k=3) + rng.choices(_FILLERS, k=8)
+    words = rng.choices(_WORDS[LABELS[number % len(LABELS)]].split(), k=3) + rng.choices(_FILLERS.split(), k=8)
     rng.shuffle(words)
     return " ".join([*words, f"no {number}"])
 
@@ -101,7 +101,8 @@ def _tfidf() -> Predict:
         found = model.predict_proba([task["data"]["text"] for task in tasks])
         best = found.argmax(axis=1)
         return [
-            prediction(str(model.classes_[label]), float(row[label])) for label, row in zip(best, found, strict=True)
+            prediction(str(model.classes_[label]), float(row[label]))
+            for label, row in zip(best, found, strict=True)
         ]
 
     return predict
