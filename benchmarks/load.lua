@@ -1,5 +1,5 @@
 -- For wrk: sends the bodies of a file, one a line, in turn; prints what it saw as JSON.
--- Arguments: the file; "look" to also count replies that lack a prediction.
+-- Arguments: the file; "look" to also count replies that lack a prediction, and to show the first that failed.
 
 local bodies, at = {}, 0
 local threads = {}
@@ -13,11 +13,14 @@ function init(args)
   for body in io.lines(args[1]) do
     table.insert(bodies, wrk.format("POST", nil, headers, body))
   end
-  empty = 0
+  empty, first = 0, "" -- global, so that done() can get them
   if args[2] == "look" then
     response = function(status, _, body)
       if status == 200 and not string.find(body, '"choices"', 1, true) then
         empty = empty + 1
+      end
+      if first == "" and (status ~= 200 or empty == 1) then
+        first = string.gsub(string.sub(status .. " " .. body, 1, 200), "%c", " ")
       end
     end
   end
@@ -32,6 +35,7 @@ function done(summary, latency, _)
   local without = 0
   for _, thread in ipairs(threads) do
     without = without + thread:get("empty")
+    io.write("\nfirst failure: " .. thread:get("first"))
   end
   local errors = summary.errors
   io.write(string.format(

@@ -32,6 +32,8 @@ class Load:
     """Requests with an answer that is not 2xx."""
     empty: int
     """Requests with an answer that has no prediction, if it looked."""
+    first: str
+    """Status and beginning of the first answer that failed, if it looked."""
 
     @property
     def rate(self) -> float:
@@ -48,7 +50,7 @@ class Load:
         """How they failed."""
         return (
             f"of {self.requests} requests {self.broken} got no answer, {self.refused} an error, "
-            f"{self.empty} no prediction"
+            f"{self.empty} no prediction" + (f"; the first: {self.first}" if self.first else "")
         )
 
 
@@ -78,11 +80,12 @@ def load(server: Server, clients: int, seconds: float, *, look: bool = False) ->
     )
     if done.returncode:
         raise StartError(f"wrk failed: {(done.stderr or done.stdout).strip()[-200:]}")
-    seen = json.loads(done.stdout.splitlines()[-1])
+    *_, first, last = done.stdout.splitlines()
+    seen = json.loads(last)
     if not seen["requests"]:
         server.process.check()
         raise StartError("no request got an answer")
-    return Load(**seen)
+    return Load(**seen, first=first.partition(": ")[2])
 
 
 def _bodies(server: Server) -> Path:
