@@ -21,7 +21,7 @@ TILES = (
     ("overhead", "ours, above", "added to a prediction,\none client"),
     ("batching", "32 clients", "by batching, on a device\nof 20 ms a call"),
     ("large", "tasks a second", "tasks, in one request\nof 10 000"),
-    ("click", "longest", "longest click during\na large batch"),
+    ("click", "longest", "longest click during a\nbatch of 32 ms a call"),
     ("killed", "failed", "requests failed, a worker\nkilled every second"),
     ("start", "first healthy", "from the command to\na healthy answer"),
     ("start", "web process", "taken by the\nweb process"),
@@ -47,7 +47,9 @@ def draw(results: Sequence[Result], path: Path) -> None:
         picture.text(0.03, 0.895, subtitle, color=FAINT)
         for place, key in enumerate(panels):
             width = 0.94 / len(panels)
-            _panel(picture.add_axes((0.03 + place * width, 0.25, width - 0.03, 0.53)), found[key], PANELS[key])
+            _panel(picture.add_axes((0.03 + place * width, 0.22, width - 0.03, 0.57)), found[key], PANELS[key])
+        if any(reached is False for _, _, reached in tiles):
+            picture.text(0.97, 0.945, "amber: not what was aimed at", color=AMBER, size=10, ha="right")
         for place, (value, what, reached) in enumerate(tiles):
             left = 0.03 + place * 0.94 / len(tiles)
             picture.text(left, 0.135, value, size=21, weight="bold", color=AMBER if reached is False else GREEN)
@@ -75,15 +77,12 @@ def _panel(axes: Any, result: Result, title: tuple[str, str]) -> None:
         axes.text(high + longest * 0.02, place, number(bar.median), va="center", size=11.5, weight=weight)
         ratio = result.ratio(OURS, bar.contender, RATE)
         if ratio is not None and bar.contender not in (OURS, LIMIT):
-            axes.text(
-                longest * 1.36, place, f"{number(ratio)}×", va="center", ha="right", color=GREEN, weight="bold"
-            )
-    if any(bar.contender not in (OURS, LIMIT) for bar in bars):
-        axes.text(longest * 1.36, len(bars) - 0.25, "ours", ha="right", va="bottom", color=GREEN, size=10)
-    axes.set_title(title[0], loc="left", size=13.5, weight="bold", color=TEXT, pad=36)
-    axes.text(0, 1.045, title[1], transform=axes.transAxes, color=FAINT, size=10.5)
-    axes.set_xlim(0, longest * 1.36)
-    axes.set_ylim(-0.5, len(bars) - 0.2)
+            text, ours = f"ours: {number(ratio)}×", GREEN if ratio >= 1 else AMBER
+            axes.text(longest * 1.22, place + 0.27, text, va="bottom", ha="right", color=ours, weight="bold")
+    axes.set_title(title[0], loc="left", size=13.5, weight="bold", color=TEXT, pad=30)
+    axes.text(0, 1.035, title[1], transform=axes.transAxes, color=FAINT, size=10.5)
+    axes.set_xlim(0, longest * 1.22)
+    axes.set_ylim(min(len(bars) - 6, 0) - 0.5, len(bars) - 0.3)
     axes.axis("off")
 
 

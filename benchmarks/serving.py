@@ -19,7 +19,6 @@ from rich.console import Console
 
 from . import chart, load, report
 from .cases import against_others, disturbed, footprint, large, waiting
-from .processes import StartError
 from .results import Bench, Result
 
 CASES: dict[str, Callable[[Bench], Result]] = {
@@ -53,8 +52,13 @@ def main() -> int:
             bench.say = lambda what, status=status, name=name: status.update(f"{name}: {what}")  # type: ignore[misc]
             try:
                 result = CASES[name](bench)
-            except (RuntimeError, OSError, StartError) as error:
-                result, broken = Result(name, CASES[name].__doc__ or name, notes=[f"Broke off: {error}"]), True
+            except Exception as error:  # noqa: BLE001 - one case must not cost the others
+                result, broken = (
+                    Result(
+                        name, CASES[name].__doc__ or name, notes=[f"Broke off: {type(error).__name__}: {error}"]
+                    ),
+                    True,
+                )
         results.append(result)
         report.show(result, Console())
         console.print(f"{place + 1} of {len(given.case)} cases, {time.monotonic() - began:.0f} s\n")
@@ -81,4 +85,7 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
