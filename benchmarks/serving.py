@@ -53,12 +53,8 @@ def main() -> int:
             try:
                 result = CASES[name](bench)
             except Exception as error:  # noqa: BLE001 - one case must not cost the others
-                result, broken = (
-                    Result(
-                        name, CASES[name].__doc__ or name, notes=[f"Broke off: {type(error).__name__}: {error}"]
-                    ),
-                    True,
-                )
+                result, broken = Result(name, (CASES[name].__doc__ or "").rstrip(".")), True
+                result.notes.append(f"Broke off: {type(error).__name__}: {error}")
         results.append(result)
         report.show(result, Console())
         console.print(f"{place + 1} of {len(given.case)} cases, {time.monotonic() - began:.0f} s\n")
