@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from label_studio_ml import settings
-from label_studio_ml.backend.answers import Group
 from label_studio_ml.backend.host import ModelHost
 from label_studio_ml.backend.labels import LabelUse, remarks
 from label_studio_ml.model import LabelStudioMLBase
@@ -37,14 +37,6 @@ class Detector(LabelStudioMLBase):
         return [[] for _ in tasks]
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'labels.db'}")
-    made.migrate()
-    yield made
-    made.close()
-
-
 def host(model_class: type[Any], folder: Path, database: Database, **given: Any) -> ModelHost:
     return ModelHost(model_class, {}, settings.load({}, model_dir=folder / "model-data", **given), database)
 
@@ -62,7 +54,7 @@ def test_a_loaded_model_says_once_which_labels_have_no_counterpart(
     detector = host(Detector, tmp_path, database)
     for _ in range(3):
         detector.warm("7", CONFIG, 0)
-        detector.predict("7", CONFIG, 0, [Group(TASKS)], {})
+        detector.predict("7", CONFIG, 0, TASKS, [len(TASKS)], {})
     (level, left_out), (other_level, never) = told(caplog)
     assert (level, other_level) == ("INFO", "WARNING")
     assert left_out == (
@@ -89,11 +81,20 @@ def test_another_config_is_told_of_again(
 def test_several_instances_for_threads_say_it_once(
     tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
+    both = threading.Barrier(2, timeout=30)
+    instances = set()
+
+    class Busy(Detector):
+        def predict(self, tasks: Any, context: Any = None, **kwargs: Any) -> Any:
+            instances.add(self)
+            both.wait()
+            return [[] for _ in tasks]
+
     caplog.set_level(logging.INFO)
-    detector = host(Detector, tmp_path, database, threads=3)
-    with detector._instance("7", CONFIG, 0):
-        detector.predict("7", CONFIG, 0, [Group(TASKS)], {})
-    detector.predict("7", CONFIG, 0, [Group(TASKS)], {})
+    detector = host(Busy, tmp_path, database, threads=2)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda _: detector.predict("7", CONFIG, 0, TASKS, [len(TASKS)], {}), range(2)))
+    assert len(instances) == 2
     assert len(told(caplog)) == 2
 
 
@@ -113,7 +114,7 @@ def test_a_map_made_by_the_first_prediction_is_told_after_it(
     lazy = host(Lazy, tmp_path, database)
     lazy.warm("7", CONFIG, 0)
     assert told(caplog) == []
-    lazy.predict("7", CONFIG, 0, [Group(TASKS)], {})
+    lazy.predict("7", CONFIG, 0, TASKS, [len(TASKS)], {})
     ((level, message),) = told(caplog)
     assert level == "WARNING"
     assert "cannot produce `Airplane` of" in message
