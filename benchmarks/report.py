@@ -42,7 +42,7 @@ def markdown(results: Sequence[Result], bench: Bench) -> str:
 def _head(bench: Bench) -> Iterator[str]:
     yield "# Results"
     yield ""
-    yield "Made by `make bench`; what each case means is in [README.md](README.md). Figures are medians of "
+    yield "Made by `make bench`; what each case means is in [README.md](README.md). Figures are medians of"
     yield f"{bench.rounds} rounds of {bench.seconds:g} s, contenders in turn. Ratios are taken within a round."
     yield ""
     yield "![Chart](results.png)"
@@ -105,7 +105,10 @@ def _processor() -> str:
 
 
 def _versions() -> str:
-    return ", ".join(f"{name} {metadata.version(name)}" for name in ("label-studio-ml", "uvicorn", "scikit-learn"))
+    found = [f"{name} {metadata.version(name)}" for name in ("label-studio-ml", "uvicorn", "scikit-learn")]
+    if peers.OURS_WITH_MODELS.ready():
+        found.append(f"torch {peers.OURS_WITH_MODELS.version('torch')}")
+    return ", ".join(found)
 
 
 def _peer_versions(environment: peers.Environment) -> str:
