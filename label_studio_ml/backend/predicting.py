@@ -169,9 +169,10 @@ class _Reply:
     def _fill(self, items: list[Any]) -> None:
         if not self._interactive:  # predict() may just have switched to another labeling config
             self._checker = _checker(self._instance)
+        given = self._given
         for item in items[self._used :] if self._used else items:
-            while not isinstance(self._given[self._place], dict):
-                self._put(self._given[self._place])
+            while type(given[self._place]) is not dict:
+                self._put(given[self._place])
             self._put(item)
         self._used = len(items)
 
