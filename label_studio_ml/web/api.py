@@ -6,38 +6,31 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from .. import __version__, logs
-from ..backend.answers import Description, Problem
+from .. import logs
 from ..errors import LoadError, RequestError, StoreError, WorkerDied
 from ..protocol import events as protocol
 from ..protocol import requests
 from ..store import jobs, projects, versions
 from ..training import leftovers
 from ..training.intake import Arrival
-from . import body, headers, page, replies
-from .openapi import NAME, TEXT, Operation, document, get, post
+from . import body, replies
+from .openapi import NAME, Handler, Operation, get, post
 from .prediction import Predict
 
 if TYPE_CHECKING:
     from .app import Server
-
-Handler = Callable[[Request], Awaitable[Response]] | Predict
 
 SETUP_PATIENCE = 1.0
 """Seconds that `/setup` gives a model to load, so that it can name its version; Label Studio waits for 3."""
 
 TRAIN_PATIENCE = 60.0
 """Seconds that `/train` gives a class to load, so that it can name the job; Label Studio waits for 100."""
-
-_KEPT_PROBLEMS = 20
 
 
 class Api:
@@ -46,21 +39,12 @@ class Api:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._confirmed: dict[str, tuple[int, str]] = {}
-        self._problems: deque[dict[str, Any]] = deque(maxlen=_KEPT_PROBLEMS)
         self._chores: set[asyncio.Task[Any]] = set()
-        self._store_problem = ""
 
     def operations(self) -> list[tuple[Operation, Handler]]:
         """Every call, for the router and for the OpenAPI document."""
         project = (("project", NAME),)
-        html, figures, json = (
-            (("text/html", TEXT),),
-            (("text/plain", TEXT),),
-            (("application/json", {"type": "object"}),),
-        )
         return [
-            (get("/", "The state of this backend, for people and programs.", replies.State, also=html), self.index),
-            (get("/health", "Whether the server is up, and how the model is.", replies.Health), self.health),
             (post("/setup", "Label Studio connects.", requests.SetupRequest, replies.Setup), self.setup),
             (
                 post("/predict", "Predict for tasks.", requests.PredictRequest, replies.Predictions, (200, 500)),
@@ -99,69 +83,7 @@ class Api:
                 self.duplicate,
             ),
             (post("/validate", "Check a labeling config.", requests.ValidateRequest, replies.Done), self.validate),
-            (get("/metrics", "Figures for Prometheus.", None, also=figures), self.metrics),
-            (get("/openapi.json", "This document.", None, also=json), self.openapi),
         ]
-
-    # --- state -----------------------------------------------------------------------------------------
-
-    async def health(self, request: Request) -> Response:
-        """`GET /health`."""
-        return JSONResponse(await self._state(everything=bool(request.scope.get("authenticated"))))
-
-    async def index(self, request: Request) -> Response:
-        """`GET /`: the same as JSON, or a page for a browser."""
-        state = await self._state(everything=True)
-        if "text/html" in request.headers.get("accept", ""):
-            address = f"{request.scope['scheme']}://{request.headers.get('host', 'localhost')}"
-            html = page.render(state, address + request.scope.get("root_path", ""))
-            return Response(html, headers=headers.of_page(page.STYLE), media_type="text/html")
-        return JSONResponse(state)
-
-    async def _state(self, *, everything: bool) -> dict[str, Any]:
-        server = self._server
-        status = server.runner.status
-        model: dict[str, Any] = {"state": status.state}
-        if status.error:
-            model["error"] = status.error
-        store = {"state": "failed", "error": self._store_problem} if self._store_problem else {"state": "ok"}
-        if not everything:  # whoever shows no credentials learns no more than a load balancer needs
-            return {"status": "UP", "model": {"state": status.state}}
-        return {
-            "status": "UP",
-            "model_class": status.description.model_class if status.description else None,
-            "model_dir": str(server.settings.model_dir),
-            "version": __version__,
-            "model": model,
-            "store": store,
-            "problems": list(self._problems),
-            "queued_tasks": server.dispatcher.queued_tasks,
-            "projects": server.serving.overview(),
-            **self._events_used(status.description),
-        }
-
-    def _events_used(self, description: Description | None) -> dict[str, list[str]]:
-        """The events that train, and those that Label Studio's webhook has to send."""
-        if description is None:
-            return {}
-        trains = description.train_events if description.learns else []
-        return {"train_events": trains, "webhook_events": self._webhook_events(description)}
-
-    def _webhook_events(self, description: Description) -> list[str]:
-        """What Label Studio's webhook has to send: `label-studio-ml connect` narrows it to that."""
-        rules = self._server.scheduler.rules(description)
-        if not description.learns or rules.on == "never":
-            return protocol.wanted([], keeps_annotations=False)
-        counted = description.generation == 1 or rules.every > 1 or rules.min_annotations > 0
-        return protocol.wanted(description.train_events, keeps_annotations=counted)
-
-    async def metrics(self, _request: Request) -> Response:
-        """`GET /metrics`."""
-        return Response(self._server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    async def openapi(self, _request: Request) -> Response:
-        """`GET /openapi.json`."""
-        return JSONResponse(document([operation for operation, _ in self._server.operations]))
 
     # --- connecting and predicting ---------------------------------------------------------------------
 
@@ -216,25 +138,6 @@ class Api:
                 task.result()
         else:
             task.add_done_callback(_retrieve)
-
-    def predicted(self, tasks: int, requests: int, seconds: float) -> None:
-        """The dispatcher made a call of predict()."""
-        self._server.metrics.predicted(tasks, requests, seconds)
-
-    def problem(self, project_id: str, problem: Problem) -> None:
-        """A task got no prediction."""
-        self._server.metrics.problem(project_id, problem)
-        self.remember(
-            project_id, problem.task, problem.message, reason=problem.reason, control=problem.control or None
-        )
-
-    def remember(self, project_id: str, task: str, message: str, **more: str | None) -> None:
-        """Keep a failure for `/health`."""
-        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        known = {name: value for name, value in more.items() if value is not None}
-        self._problems.append(
-            {"time": when, "project": project_id, "task": task, "message": logs.redact(message), **known}
-        )
 
     # --- events and training ---------------------------------------------------------------------------
 
@@ -295,9 +198,9 @@ class Api:
         try:
             job_id = await server.intake.add(arrival)
         except StoreError as error:
-            self._store_problem = str(error)
+            self._server.state.store_problem = str(error)
             raise
-        self._store_problem = ""
+        self._server.state.store_problem = ""
         server.metrics.events.inc()
         server.scheduler.nudge()
         return job_id
@@ -359,8 +262,7 @@ class Api:
         await asyncio.to_thread(leftovers.remove_project, database, model_dir, project_id, job_ids)
         self._server.serving.forget(project_id)
         self._confirmed.pop(project_id, None)
-        for problem in [one for one in self._problems if one["project"] == project_id]:
-            self._problems.remove(problem)
+        self._server.state.forget(project_id)
         return JSONResponse({"status": "ok"})
 
     async def duplicate(self, request: Request) -> Response:

@@ -38,6 +38,7 @@ from .management import Management
 from .metrics import Metrics
 from .prediction import Front, Predict
 from .serving import Serving
+from .state import State
 
 _CHILD_PATIENCE = 5.0
 _log = logging.getLogger(__name__)
@@ -64,8 +65,12 @@ class Server:
         self.settings = settings
         self._source, self._kwargs = source, kwargs or {}
         self._tasks: list[asyncio.Task[None]] = []
-        self.api = Api(self)
-        self.operations = [*self.api.operations(), *Management(self).operations()]
+        self.state = State(self)
+        self.operations = [
+            *self.state.operations(),
+            *Api(self).operations(),
+            *Management(self).operations(),
+        ]
         self.metrics = Metrics({operation.path for operation, _ in self.operations})
 
     async def start(self) -> None:
@@ -85,7 +90,9 @@ class Server:
         if self.settings.preload and isinstance(self.runner, Pool):
             self.runner.preloaded = await self._preloaded(known)
         self.serving.runner = self.runner
-        self.dispatcher = Dispatcher(self.runner, self.settings, self.api, self.serving.number, self.metrics.waited)
+        self.dispatcher = Dispatcher(
+            self.runner, self.settings, self.state, self.serving.number, self.metrics.waited
+        )
         self.scheduler = Scheduler(
             self.database, trainers, self.settings, self._description, self.serving.nudge, self._job_ended
         )
@@ -193,7 +200,7 @@ class Server:
     def _job_ended(self, job: jobs.Job, state: jobs.State, error: str) -> None:
         self.metrics.jobs.labels(state.value).inc()
         if state is jobs.State.FAILED:
-            self.api.remember(job.project_id, "", f"Training failed: {error}")
+            self.state.remember(job.project_id, "", f"Training failed: {error}")
 
 
 def create_app(server: Server) -> Front:

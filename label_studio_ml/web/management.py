@@ -14,10 +14,9 @@ from ..errors import LoadError, RequestError
 from ..protocol import requests
 from ..training.manage import Manager
 from . import body, replies
-from .openapi import NAME, Operation, get, post
+from .openapi import NAME, Handler, Operation, get, post
 
 if TYPE_CHECKING:
-    from .api import Handler
     from .app import Server
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from .. import __version__
 from ..protocol.requests import MAX_NAME
 from .replies import Failure
+
+Handler = Callable[[Request], Awaitable[Response]] | ASGIApp
+"""What answers a call."""
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ class Predict:
                 gone=functools.partial(_gone, receive),
             )
         except LoadError as error:  # what is wrong with single tasks comes to `problem`
-            server.api.remember(project_id, "", str(error))
+            server.state.remember(project_id, "", str(error))
             raise
         if outcome.version:
             server.serving.named(project_id, outcome.number, outcome.version)
