@@ -220,6 +220,7 @@ def test_what_label_studio_refuses_costs_the_others_nothing_and_is_named(
 def test_several_predictions_for_a_task_are_all_written(label_studio: Store, there: int) -> None:
     several = [prediction(1), prediction(1, score=0.1), prediction(1, "other")]
     label_studio.stored = several[:there]
+    label_studio.failures = {ONE: [500, 0, 500]}
     assert write(label_studio, *several) == 3 - there
     assert write(label_studio, *several) == 0
     assert [(one["model_version"], one["score"]) for one in label_studio.stored] == [
