@@ -62,6 +62,10 @@ def write(
     """
     if not predictions:
         return 0
+    if not str(project_id).isdecimal():
+        raise LabelStudioError(
+            f"Predictions cannot be written to Label Studio: {project_id!r} is no project there."
+        )
     project = int(project_id)
     try:
         api = _api(hostname, token, verify)

@@ -315,6 +315,12 @@ def test_looking_up_does_not_make_label_studio_predict(label_studio: Store) -> N
     assert [query["review"] for query in label_studio.queries] == ["true"]
 
 
+def test_a_project_that_cannot_be_label_studios_is_said(label_studio: Store) -> None:
+    with pytest.raises(LabelStudioError, match="'' is no project"):
+        late.write(label_studio.url, TOKEN, "", [prediction(1)])
+    assert label_studio.calls == []
+
+
 def test_nothing_to_write_asks_nothing(label_studio: Store) -> None:
     assert write(label_studio) == 0
     assert label_studio.calls == []
