@@ -62,6 +62,10 @@ def write(
     """
     if not predictions:
         return 0
+    if not str(project_id).isdecimal():
+        raise LabelStudioError(
+            f"Predictions cannot be written to Label Studio: {project_id!r} is no project there."
+        )
     project = int(project_id)
     try:
         api = _api(hostname, token, verify)
@@ -96,9 +100,9 @@ def _write_page(api: LabelStudioApi, project: int, page: list[Json], attempts: i
         if attempt:
             time.sleep(PAUSE * 2 ** (attempt - 1))
         try:
-            left = _missing(api, project, page if missing is None else missing)
+            left = _missing(api, project, page)
             missing = left if missing is None else missing
-            return len(missing) - _send(api, project, left)
+            return len(missing) - _send(api, project, left, page)
         except Refused as refused:
             if attempt + 1 == attempts or not _passing(refused):
                 raise
@@ -145,12 +149,12 @@ def _tasks(api: LabelStudioApi, project: int, ids: list[int]) -> list[Json]:
         raise LabelStudioError("What answers at LABEL_STUDIO_URL is no Label Studio.") from None
 
 
-def _send(api: LabelStudioApi, project: int, predictions: list[Json]) -> int:
-    """Send them in the quicker way, and return how many Label Studio refused."""
+def _send(api: LabelStudioApi, project: int, predictions: list[Json], page: list[Json]) -> int:
+    """Send those of a page in the quicker way, and return how many Label Studio refused."""
     if len(predictions) > _FEW and _tasks_of(api, project) <= len(predictions) * _TASKS_PER_CALL:
         if _import(api, project, predictions):
             return 0
-        predictions = _missing(api, project, predictions)
+        predictions = _missing(api, project, page)
     return _one_by_one(api, project, predictions)
 
 

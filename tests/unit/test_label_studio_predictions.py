@@ -220,6 +220,7 @@ def test_what_label_studio_refuses_costs_the_others_nothing_and_is_named(
 def test_several_predictions_for_a_task_are_all_written(label_studio: Store, there: int) -> None:
     several = [prediction(1), prediction(1, score=0.1), prediction(1, "other")]
     label_studio.stored = several[:there]
+    label_studio.failures = {ONE: [500, 0, 500]}
     assert write(label_studio, *several) == 3 - there
     assert write(label_studio, *several) == 0
     assert [(one["model_version"], one["score"]) for one in label_studio.stored] == [
@@ -312,6 +313,12 @@ def test_a_few_for_a_large_project_do_not_make_it_count_all_its_predictions(labe
 def test_looking_up_does_not_make_label_studio_predict(label_studio: Store) -> None:
     write(label_studio, prediction(1))
     assert [query["review"] for query in label_studio.queries] == ["true"]
+
+
+def test_a_project_that_cannot_be_label_studios_is_said(label_studio: Store) -> None:
+    with pytest.raises(LabelStudioError, match="'' is no project"):
+        late.write(label_studio.url, TOKEN, "", [prediction(1)])
+    assert label_studio.calls == []
 
 
 def test_nothing_to_write_asks_nothing(label_studio: Store) -> None:
