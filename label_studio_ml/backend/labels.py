@@ -6,11 +6,18 @@ Authors need do nothing for it: `build_label_map` notes what it was asked. Runs 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..protocol.words import listed, nearest
+
+if TYPE_CHECKING:
+    from .state import InstanceState
+
+_log = logging.getLogger(__name__)
 
 
 class LabelUse(msgspec.Struct):
@@ -24,6 +31,25 @@ class LabelUse(msgspec.Struct):
         """Add what a call of `build_label_map` was asked and what it answered."""
         self.names |= dict.fromkeys(names)
         self.mapped |= mapped
+
+
+class Remarks:
+    """Logs once, for each version and labeling config, what there is to say about labels."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, int, str, tuple[str, ...]]] = set()
+        self._lock = threading.Lock()
+
+    def tell(self, state: InstanceState) -> None:
+        """Log which labels the model has and the config has not, and the other way round."""
+        for control, use in list(state.label_uses.items()):
+            key = (state.project.id, state.version.number, control, use.allowed)
+            with self._lock:
+                if key in self._told:
+                    continue
+                self._told.add(key)
+            for level, remark in remarks(control, use):
+                _log.log(level, "Project %s: %s", state.project.id or "(none)", remark)
 
 
 def remarks(control: str, use: LabelUse) -> Iterator[tuple[int, str]]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
+from weakref import WeakKeyDictionary
 
+_known: WeakKeyDictionary[Any, frozenset[str] | None] = WeakKeyDictionary()
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -15,15 +18,28 @@ def accepted(function: Callable[..., Any], available: dict[str, Any]) -> dict[st
     >>> accepted(lambda a, b=1: None, {"b": 2, "c": 3})
     {'b': 2}
     """
+    names = _of_method(function) if isinstance(function, MethodType) else _keywords(function)
+    return available if names is None else {name: value for name, value in available.items() if name in names}
+
+
+def _of_method(method: MethodType) -> frozenset[str] | None:
+    """`_keywords`, looked up once for each function: a method that was replaced is another function."""
+    try:
+        return _known[method.__func__]
+    except KeyError:
+        names = _known[method.__func__] = _keywords(method)
+        return names
+    except TypeError:  # something callable that nothing can be remembered of
+        return _keywords(method)
+
+
+def _keywords(function: Callable[..., Any]) -> frozenset[str] | None:
+    """Names of the keyword arguments that a function takes; None when it takes any."""
     parameters = inspect.signature(function).parameters.values()
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
-        return available
-    named = {
-        parameter.name
-        for parameter in parameters
-        if parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    }
-    return {name: value for name, value in available.items() if name in named}
+        return None
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return frozenset(parameter.name for parameter in parameters if parameter.kind in by_name)
 
 
 def fit_generation(fit: Callable[..., Any]) -> int:

@@ -157,6 +157,12 @@ class InstanceState:
         self.version = self._database.write(lambda connection: versions.rename(connection, version, name))
 
 
+def state_of(instance: Any) -> InstanceState:
+    """The state of an instance of the author's class."""
+    state: InstanceState = instance._state  # noqa: SLF001 - ours, hidden from authors
+    return state
+
+
 def standalone(project_id: str | None = None, label_config: str | None = None) -> InstanceState:
     """The state of an instance that no server made; Label Studio's address and token come from the environment."""
     project = Project(id=str(project_id or ""), label_config=label_config or "")

@@ -12,9 +12,13 @@ from typing import Any
 
 import msgspec
 
-from ..backend.host import ModelHost, Trained
+from ..backend.fitting import Trained
+from ..backend.host import ModelHost
+from ..backend.predicting import Predictor
 from ..errors import FitError
 from ..logs import redact
+from ..settings import Settings
+from ..store.database import Database
 
 
 class Call(msgspec.Struct):
@@ -26,17 +30,13 @@ class Call(msgspec.Struct):
     error: BaseException | None = None
 
 
-class WatchedHost(ModelHost):
-    """See the module."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.calls: list[Call] = []
-        self.fit_error: BaseException | None = None
-        self.fit_seconds = 0.0
+class _WatchedPredictor(Predictor):
+    def __init__(self, calls: list[Call]) -> None:
+        super().__init__()
+        self.calls = calls
 
     def call(self, instance: Any, tasks: list[dict[str, Any]], params: dict[str, Any]) -> list[Any]:
-        """See `ModelHost.call`."""
+        """See `Predictor.call`."""
         call = Call(len(tasks))
         self.calls.append(call)
         started = time.perf_counter()
@@ -48,6 +48,18 @@ class WatchedHost(ModelHost):
         finally:
             call.seconds = time.perf_counter() - started
         return call.items
+
+
+class WatchedHost(ModelHost):
+    """See the module."""
+
+    def __init__(
+        self, model_class: type[Any], kwargs: dict[str, Any], settings: Settings, database: Database
+    ) -> None:
+        self.calls: list[Call] = []
+        self.fit_error: BaseException | None = None
+        self.fit_seconds = 0.0
+        super().__init__(model_class, kwargs, settings, database, _WatchedPredictor(self.calls))
 
     def fit(self, *args: Any, **kwargs: Any) -> Trained:
         """See `ModelHost.fit`."""

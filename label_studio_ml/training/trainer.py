@@ -17,9 +17,10 @@ import msgspec
 from sqlalchemy import Connection
 
 from .. import logs
-from ..backend import child, host
+from ..backend import child, fitting
 from ..backend.answers import Stop
-from ..backend.host import ModelHost, Trained
+from ..backend.fitting import Trained
+from ..backend.host import ModelHost
 from ..errors import BackendError, FitError, LabelStudioError, StoreError, one_line
 from ..settings import Settings
 from ..store import events, jobs, projects, versions
@@ -161,7 +162,7 @@ class _Training:
     def _publish(
         self, project: Project, parent: Version, trained: Trained, workdir: Path, facts: dict[str, object]
     ) -> Version:
-        version = host.new_version(
+        version = fitting.new_version(
             self._job_id,
             parent,
             project.label_config,

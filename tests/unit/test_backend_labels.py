@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +91,20 @@ def test_another_config_is_told_of_again(
 def test_several_instances_for_threads_say_it_once(
     tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
+    both = threading.Barrier(2, timeout=30)
+    instances = set()
+
+    class Busy(Detector):
+        def predict(self, tasks: Any, context: Any = None, **kwargs: Any) -> Any:
+            instances.add(self)
+            both.wait()
+            return [[] for _ in tasks]
+
     caplog.set_level(logging.INFO)
-    detector = host(Detector, tmp_path, database, threads=3)
-    with detector._instance("7", CONFIG, 0):
-        detector.predict("7", CONFIG, 0, [Group(TASKS)], {})
-    detector.predict("7", CONFIG, 0, [Group(TASKS)], {})
+    detector = host(Busy, tmp_path, database, threads=2)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda _: detector.predict("7", CONFIG, 0, [Group(TASKS)], {}), range(2)))
+    assert len(instances) == 2
     assert len(told(caplog)) == 2
 
 

@@ -15,11 +15,10 @@ import jwt
 import pytest
 
 from label_studio_ml import settings, utils
-from label_studio_ml.backend.host import ModelHost
+from label_studio_ml.backend import fitting
 from label_studio_ml.errors import MediaError
 from label_studio_ml.label_studio.media import LabelStudio, Media
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.store.database import Database
 from tests.inprocess import served
 from tests.media_server import File, MediaServer, media_server
 
@@ -460,17 +459,14 @@ def test_what_cannot_be_fetched_costs_its_task_and_says_why(
     assert "predict() raised MediaError: /data/upload/7/no.png of http://127.0.0.1:" in caplog.text
 
 
-def test_fetching_media_is_not_learning(label_studio: MediaServer, tmp_path: Path) -> None:
+def test_fetching_media_is_not_learning(tmp_path: Path) -> None:
     config = settings.load({}, model_dir=str(tmp_path / "state"))
     config.media_folder.mkdir(parents=True)
-    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
-    host = ModelHost(Author, {}, config, database)
-    before = host._fingerprint([config.model_dir])
+    before = fitting.fingerprint(config, tmp_path / "workdir")
     (config.media_folder / "file").write_text("fetched")
-    assert host._fingerprint([config.model_dir]) == before
+    assert fitting.fingerprint(config, tmp_path / "workdir") == before
     (config.model_dir / "weights").write_text("learnt")
-    assert host._fingerprint([config.model_dir]) != before
-    database.close()
+    assert fitting.fingerprint(config, tmp_path / "workdir") != before
 
 
 # --- personal access tokens ----------------------------------------------------------------------------------
