@@ -71,6 +71,11 @@ def expected(tasks: Sequence[Json], guilty: Iterable[Json] = ()) -> list[str | N
     return [None if token(one) in names else token(one) for one in tasks]
 
 
+def all_answered(replies: Iterable[Future[httpx.Response]], requests: Iterable[Sequence[Json]]) -> bool:
+    """Whether every task of every request has got its own prediction."""
+    return [answered(reply.result(timeout=120)) for reply in replies] == [expected(each) for each in requests]
+
+
 class Crowd:
     """Clients of one server, each on a connection of its own."""
 
@@ -88,9 +93,22 @@ class Crowd:
         """Send all of them, as many at once as there are clients, and give the replies in order."""
         return [reply.result(timeout=120) for reply in [self.send(body) for body in bodies]]
 
+    def ask(self, tasks: Sequence[Json], project: str = "7") -> list[str | None]:
+        """Send a request and wait for the tokens of its reply."""
+        return answered(self.send(body(tasks, project)).result(timeout=120))
+
+    def is_served(self, tasks: Sequence[Json]) -> bool:
+        """Whether every task of a request gets its prediction."""
+        return self.ask(tasks) == expected(tasks)
+
     def close(self) -> None:
+        """Wait for every reply."""
         self._pool.shutdown()
         self._client.close()
+
+    def give_up(self) -> None:
+        """Wait for nothing: a test has failed, and whoever should have answered is about to be killed."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextlib.contextmanager
@@ -99,13 +117,15 @@ def crowd(server: ServerProcess, size: int = 16) -> Iterator[Crowd]:
     clients = Crowd(server, size)
     try:
         yield clients
-    finally:
-        clients.close()
+    except BaseException:
+        clients.give_up()
+        raise
+    clients.close()
 
 
 @contextlib.contextmanager
 def leaving(server: ServerProcess, body: bytes) -> Iterator[Callable[[], None]]:
-    """Send a predict request on a connection of its own, and give a way to hang up without waiting for the reply."""
+    """Send a predict request on a connection of its own, and give a way to hang up before the reply."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as caller:
         head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         caller.sendall(head % len(body) + body)

@@ -1,12 +1,13 @@
 """Does at each task what the task's data asks for, and answers with the task's own token, so that mix-ups show.
 
-`do` is one of the methods of `Orders`; `gate` a file to wait for. CALLS names a file that gets a line for each call of
-predict(). While the file named by BROKEN exists the process ends wherever BROKEN_AT says: import, setup or predict.
+`do` is one of the methods of `Orders`; `gate` a file to wait for. CALLS names a file that gets a line for each call
+of predict(). While the file named by BROKEN exists the process ends where BROKEN_AT says: import, setup or predict.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import json
 import os
@@ -43,14 +44,16 @@ class Unprintable(Exception):
 
 
 class Orders:
-    """What a task may ask for. False: the task gets no result at all, so that their number is wrong."""
+    """What a task may ask for."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self._data = data
 
-    def obey(self) -> bool:
+    def obey(self) -> int:
+        """Do it; how many results the task gets, normally one."""
         order = self._data.get("do")
-        return not order or getattr(self, order)() is not False
+        results: int | None = getattr(self, order)() if order else None
+        return 1 if results is None else results
 
     # --- errors ---
 
@@ -69,8 +72,11 @@ class Orders:
     def cancel(self) -> None:
         raise asyncio.CancelledError
 
-    def leave_out(self) -> bool:
-        return False
+    def answer_never(self) -> int:
+        return 0
+
+    def answer_twice(self) -> int:
+        return 2
 
     # --- ends ---
 
@@ -100,10 +106,8 @@ class Orders:
             if stream is not None:
                 stream.close()
         for fd in (0, 1):
-            try:
+            with contextlib.suppress(OSError):
                 os.close(fd)
-            except OSError:
-                pass
 
     def start_children(self) -> None:
         subprocess.Popen(["sleep", "1000"])
@@ -122,6 +126,16 @@ def waits(data: dict[str, Any]) -> bool:
         return False
     Path(f"{gate}.entered").touch()
     return not Path(gate).exists()
+
+
+def wait_opened(data: dict[str, Any]) -> None:
+    while waits(data):
+        time.sleep(0.01)
+
+
+async def opened(data: dict[str, Any]) -> None:
+    while waits(data):  # noqa: ASYNC110 - a file, so that the test can open it
+        await asyncio.sleep(0.01)
 
 
 def result(task: Task, calls: int) -> dict[str, Any]:
@@ -154,10 +168,8 @@ class Obedient(LabelStudioMLBase):
         self.begin(tasks)
         results = []
         for task in tasks:
-            while waits(task["data"]):
-                time.sleep(0.01)
-            if Orders(task["data"]).obey():
-                results.append(result(task, self.calls))
+            wait_opened(task["data"])
+            results += [result(task, self.calls)] * Orders(task["data"]).obey()
         return results
 
     def fit(self, event: str, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -170,11 +182,9 @@ class Streaming(Obedient):
     ) -> Iterator[dict[str, Any]]:
         self.begin(tasks)
         for task in tasks:
-            while waits(task["data"]):
-                time.sleep(0.01)
-            if not Orders(task["data"]).obey():
-                return
-            yield result(task, self.calls)
+            wait_opened(task["data"])
+            for _ in range(Orders(task["data"]).obey()):
+                yield result(task, self.calls)
 
 
 class Concurrent(Obedient):
@@ -184,10 +194,8 @@ class Concurrent(Obedient):
         self.begin(tasks)
         results = []
         for task in tasks:
-            while waits(task["data"]):
-                await asyncio.sleep(0.01)
-            if Orders(task["data"]).obey():
-                results.append(result(task, self.calls))
+            await opened(task["data"])
+            results += [result(task, self.calls)] * Orders(task["data"]).obey()
         return results
 
 
@@ -197,8 +205,6 @@ class ConcurrentStreaming(Obedient):
     ) -> AsyncIterator[dict[str, Any]]:
         self.begin(tasks)
         for task in tasks:
-            while waits(task["data"]):
-                await asyncio.sleep(0.01)
-            if not Orders(task["data"]).obey():
-                return
-            yield result(task, self.calls)
+            await opened(task["data"])
+            for _ in range(Orders(task["data"]).obey()):
+                yield result(task, self.calls)

@@ -1,4 +1,4 @@
-"""Models that fail in every way known to us, in the middle of others' requests: only the guilty tasks go without."""
+"""Models that fail in every way known to us in the middle of others' requests: only guilty tasks go without."""
 
 from __future__ import annotations
 
@@ -85,8 +85,9 @@ def test_two_tasks_that_end_the_process_are_both_found(server: ServerProcess) ->
 
 
 def test_a_task_that_never_ends_is_found_among_the_requests_that_shared_its_call(
-    server: ServerProcess, tmp_path: Path
+    start_server: StartServer, tmp_path: Path
 ) -> None:
+    server = start_server(orders.source(), "--predict-timeout", "3s")
     gate = orders.Gate(tmp_path / "gate")
     healthy = [orders.tasks(2) for _ in range(6)]
     guilty = orders.task("hang")
@@ -116,7 +117,10 @@ def test_a_click_that_fails_is_answered_with_an_error(server: ServerProcess, ord
     assert str(guilty["id"]) in orders.problems(server)
 
 
-def test_what_a_model_prints_however_much_goes_to_the_log_and_delays_nobody_for_ever(server: ServerProcess) -> None:
+def test_what_a_model_prints_however_much_goes_to_the_log_and_holds_up_nobody_for_ever(
+    start_server: StartServer,
+) -> None:
+    server = start_server(orders.source())
     everybody = [orders.task("chatter", megabytes=20), *orders.tasks(3)]
 
     assert predict(server, *everybody) == orders.expected(everybody)
@@ -135,14 +139,16 @@ def test_a_model_that_closes_its_stdin_and_stdout_goes_on(start_server: StartSer
     assert not orders.problems(server)
 
 
-def test_a_model_that_leaves_out_a_result_is_asked_task_by_task(start_server: StartServer) -> None:
-    server = start_server(orders.source())
-    guilty = orders.task("leave_out")
-    everybody = among(guilty, 7, 3)
+@pytest.mark.parametrize("form", ["Obedient", "Streaming", "Concurrent", "ConcurrentStreaming"])
+def test_a_task_with_too_many_or_too_few_results_shifts_nobody_elses(start_server: StartServer, form: str) -> None:
+    server = start_server(orders.source(form))
+    twice, never = orders.task("answer_twice"), orders.task("answer_never")
+    everybody = [*orders.tasks(2), twice, *orders.tasks(3), never, *orders.tasks(2)]
 
-    assert predict(server, *everybody) == orders.expected(everybody, [guilty])
+    assert predict(server, *everybody) == orders.expected(everybody, [twice, never])
 
-    assert orders.problems(server) == {str(guilty["id"]): "count"}
+    # An empty list is how models say that they have nothing to say about a single task: no problem.
+    assert orders.problems(server) == {str(twice["id"]): "count"}
 
 
 @pytest.mark.parametrize("order", ["complain", "exit", "hang"])
@@ -159,7 +165,7 @@ def test_with_strict_a_failed_task_fails_its_request_and_no_other(start_server: 
     assert [orders.answered(reply) for reply in replies] == [orders.expected(each) for each in others]
 
 
-# --- many at fault, in the middle of many more -----------------------------------------------------------------
+# --- many at fault, in the middle of many more ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -202,14 +208,14 @@ def test_of_hundreds_of_mixed_requests_exactly_the_guilty_tasks_go_without(
     assert orders.resident([server.pid])[server.pid] < before + 60
     server.signal(signal.SIGTERM)
     assert server.wait(30) == 0
-    wait_until(lambda: not server.family(), 10, "every process of the server to be gone, children of the model included")
+    wait_until(lambda: not server.family(), 10, "the server to be gone with all that models started")
 
 
 def _leaks(count: int) -> list[Json]:
     return [orders.task("leak", megabytes=2) for _ in range(count)]
 
 
-# --- a model that does nothing else ------------------------------------------------------------------------------
+# --- a model that does nothing else --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", ["import", "setup", "predict"])
@@ -243,7 +249,7 @@ def test_a_model_that_always_dies_is_reported_refused_and_tried_again(
     assert orders.health(server)["model"] == {"state": "ready"}
 
 
-# --- what models leave behind --------------------------------------------------------------------------------------
+# --- what models leave behind --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
