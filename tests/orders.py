@@ -200,15 +200,29 @@ def problems(server: ServerProcess) -> dict[str, str]:
     return {problem["task"]: problem["reason"] for problem in health(server)["problems"] if problem["task"]}
 
 
-def processes(server: ServerProcess, module: str = "runtime.worker") -> list[int]:
-    """The server's living processes of a module, such as its predict workers."""
-    mark = f"label_studio_ml.{module}".encode()
-    found = []
-    for pid in server.children():
-        with contextlib.suppress(OSError):
-            if mark in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(pid)
-    return sorted(found)
+def role(pid: int) -> str:
+    """What a process of a server is there for: `worker`, `trainer`, or `other` for what a model has started."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return "gone"
+    modules = {b"label_studio_ml.runtime.worker": "worker", b"label_studio_ml.training.trainer": "trainer"}
+    return next((modules[word] for word in command if word in modules), "other")
+
+
+def workers(server: ServerProcess) -> list[int]:
+    """The living predict workers of a server, without what models have forked."""
+    found = {pid for pid in server.children() if role(pid) == "worker"}
+    return sorted(pid for pid in found if parent(pid) not in found)
+
+
+def parent(pid: int) -> int:
+    """The parent of a process; 0 when the process is gone."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(status.rpartition(")")[2].split()[1])
 
 
 def resident(pids: Iterable[int]) -> dict[int, float]:

@@ -227,7 +227,7 @@ def test_a_model_that_always_dies_is_reported_refused_and_tried_again(
     before = orders.tasks(1)
     assert predict(server, *before) == orders.expected(before)
     broken.touch()
-    for pid in orders.processes(server):
+    for pid in orders.workers(server):
         os.kill(pid, signal.SIGKILL)
 
     with orders.crowd(server, 4) as clients:

@@ -56,9 +56,9 @@ def ask_until(clients: orders.Crowd, enough: Callable[[], bool], what: str, at_o
 def test_as_many_workers_predict_at_once_as_were_asked_for(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(orders.source(), "--workers", "3", *ALONE)
     with orders.crowd(server) as clients:
-        wait_until(lambda: len(orders.processes(server)) == 3, 30, "three workers")
+        wait_until(lambda: len(orders.workers(server)) == 3, 30, "three workers")
 
-        assert sorted(pids_of(clients, gates(tmp_path, 3))) == orders.processes(server)
+        assert sorted(pids_of(clients, gates(tmp_path, 3))) == orders.workers(server)
 
 
 def test_threads_of_one_worker_predict_at_once_each_with_its_own_instance(
@@ -128,7 +128,7 @@ def test_workers_share_the_devices_in_turn_and_their_replacements_inherit_them(
 def test_there_is_at_least_one_worker_for_each_device(start_server: StartServer) -> None:
     server = start_server(orders.source(), "--devices", "0,1,2")
 
-    wait_until(lambda: len(orders.processes(server)) == 3, 30, "three workers")
+    wait_until(lambda: len(orders.workers(server)) == 3, 30, "three workers")
 
 
 # --- killed --------------------------------------------------------------------------------------------------
@@ -139,15 +139,15 @@ def test_no_request_fails_while_one_of_four_workers_is_killed_again_and_again(st
     chance = random.Random(SEED)
     stop = threading.Event()
     with orders.crowd(server, 12) as clients, ThreadPoolExecutor(1) as pool:
-        wait_until(lambda: len(orders.processes(server)) == 4, 30, "four workers")
+        wait_until(lambda: len(orders.workers(server)) == 4, 30, "four workers")
         load = pool.submit(ask_until, clients, stop.is_set, "the killing to be over")
         killed = set()
         for _ in range(6):
-            victim = chance.choice(orders.processes(server))
+            victim = chance.choice(orders.workers(server))
             os.kill(victim, signal.SIGKILL)
             killed.add(victim)
             # On when there are four again: whoever loses one worker after the other is not tried for ever.
-            wait_until(lambda: len(set(orders.processes(server)) - killed) == 4, 30, "a replacement")
+            wait_until(lambda: len(set(orders.workers(server)) - killed) == 4, 30, "a replacement")
         stop.set()
         seen = load.result(timeout=60)
 
@@ -162,10 +162,10 @@ def test_a_worker_that_is_killed_while_it_loads_is_replaced_and_no_request_notic
     server = start_server(orders.source())
     with orders.crowd(server, 4) as clients:
         assert clients.is_served(orders.tasks(1))
-        (first,) = orders.processes(server)
+        (first,) = orders.workers(server)
         os.kill(first, signal.SIGKILL)
-        wait_until(lambda: set(orders.processes(server)) - {first}, 30, "another worker")
-        for pid in orders.processes(server):
+        wait_until(lambda: set(orders.workers(server)) - {first}, 30, "another worker")
+        for pid in orders.workers(server):
             os.kill(pid, signal.SIGKILL)
 
         ask_until(clients, lambda: orders.health(server)["model"]["state"] == "ready", "the model to be ready", 4)
@@ -188,7 +188,7 @@ def test_workers_are_replaced_after_so_many_requests_and_no_request_notices(
             seen |= ask_until(clients, lambda: True, "answers")
 
     count = 2 if "--workers" in options and "2" in options else 1
-    wait_until(lambda: len(orders.processes(server)) == count, 30, "the replaced workers to be gone")
+    wait_until(lambda: len(orders.workers(server)) == count, 30, "the replaced workers to be gone")
     assert not orders.problems(server)
 
 
@@ -198,13 +198,13 @@ def test_a_worker_that_is_replaced_finishes_what_it_has(start_server: StartServe
     with orders.crowd(server) as clients:
         slow = clients.send(orders.body([held := gate.task()]))
         gate.wait_entered()
-        old = orders.processes(server)
-        ask_until(clients, lambda: bool(set(orders.processes(server)) - set(old)), "another worker", 1)
+        old = orders.workers(server)
+        ask_until(clients, lambda: bool(set(orders.workers(server)) - set(old)), "another worker", 1)
         gate.open()
 
         assert orders.answered(slow.result()) == orders.expected([held])
         assert orders.of(slow.result(), "pid")[0] in old
-    wait_until(lambda: not set(orders.processes(server)) & set(old), 30, "the old worker to be gone")
+    wait_until(lambda: not set(orders.workers(server)) & set(old), 30, "the old worker to be gone")
 
 
 @pytest.mark.parametrize("options", [["--workers", "1"], ["--threads", "3"]], ids=["one", "threads"])
@@ -228,14 +228,14 @@ def test_workers_that_leak_are_replaced_before_the_machine_is_full_and_no_reques
         wait_until(leaked_enough, 60, "four workers to have predicted")
 
     assert highest < 300 + 250, "a worker may go on a little while its successor loads, not for ever"
-    wait_until(lambda: len(orders.processes(server)) == 1, 30, "the replaced workers to be gone")
+    wait_until(lambda: len(orders.workers(server)) == 1, 30, "the replaced workers to be gone")
 
 
 # --- asleep --------------------------------------------------------------------------------------------------
 
 
 def is_asleep(server: ServerProcess) -> bool:
-    return bool(orders.health(server)["model"]["state"] == "unloaded") and not orders.processes(server)
+    return bool(orders.health(server)["model"]["state"] == "unloaded") and not orders.workers(server)
 
 
 def test_idle_workers_end_and_the_next_prediction_brings_them_back(start_server: StartServer) -> None:
