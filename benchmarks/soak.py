@@ -32,8 +32,7 @@ from tests.processes import ServerProcess
 PROJECTS = ("7", "8", "9")
 SAMPLES = 200
 WARM_UP, SHORTEST_WARM_UP = 0.2, 1_000
-"""Part of a process's life, and requests at least, that are not looked at: it loads, caches fill, the allocator takes
-what it will need."""
+"""Part of a process's life, and requests at least, that are not looked at: it loads, its caches fill."""
 
 UNREST, BETWEEN_UPHEAVALS = 0.4, 5_000
 """Part of the run with trainings and crashes, which replace workers, and how many requests lie between them."""

@@ -109,6 +109,7 @@ class Crowd:
     def give_up(self) -> None:
         """Wait for nothing: a test has failed, and whoever should have answered is about to be killed."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._client.close()
 
 
 @contextlib.contextmanager

@@ -43,6 +43,10 @@ class Unprintable(Exception):
         raise RuntimeError("not even its message can be had")
 
 
+class StopTasks(Exception):
+    """A generator is to end here, as if there were no more tasks."""
+
+
 class Orders:
     """What a task may ask for."""
 
@@ -77,6 +81,9 @@ class Orders:
 
     def answer_twice(self) -> int:
         return 2
+
+    def stop(self) -> None:
+        raise StopTasks
 
     # --- ends ---
 
@@ -183,7 +190,11 @@ class Streaming(Obedient):
         self.begin(tasks)
         for task in tasks:
             wait_opened(task["data"])
-            for _ in range(Orders(task["data"]).obey()):
+            try:
+                results = Orders(task["data"]).obey()
+            except StopTasks:
+                return
+            for _ in range(results):
                 yield result(task, self.calls)
 
 
@@ -206,5 +217,9 @@ class ConcurrentStreaming(Obedient):
         self.begin(tasks)
         for task in tasks:
             await opened(task["data"])
-            for _ in range(Orders(task["data"]).obey()):
+            try:
+                results = Orders(task["data"]).obey()
+            except StopTasks:
+                return
+            for _ in range(results):
                 yield result(task, self.calls)

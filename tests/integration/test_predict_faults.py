@@ -140,15 +140,40 @@ def test_a_model_that_closes_its_stdin_and_stdout_goes_on(start_server: StartSer
 
 
 @pytest.mark.parametrize("form", ["Obedient", "Streaming", "Concurrent", "ConcurrentStreaming"])
-def test_a_task_with_too_many_or_too_few_results_shifts_nobody_elses(start_server: StartServer, form: str) -> None:
+def test_a_task_with_two_results_shifts_nobody_elses(start_server: StartServer, form: str) -> None:
     server = start_server(orders.source(form))
-    twice, never = orders.task("answer_twice"), orders.task("answer_never")
-    everybody = [*orders.tasks(2), twice, *orders.tasks(3), never, *orders.tasks(2)]
+    guilty = orders.task("answer_twice")
+    everybody = among(guilty, 7, 3)
 
-    assert predict(server, *everybody) == orders.expected(everybody, [twice, never])
+    assert predict(server, *everybody) == orders.expected(everybody, [guilty])
+
+    assert orders.problems(server) == {str(guilty["id"]): "count"}
+
+
+@pytest.mark.parametrize("form", ["Obedient", "Concurrent"])
+def test_a_task_that_is_left_out_shifts_nobody_elses(start_server: StartServer, form: str) -> None:
+    server = start_server(orders.source(form))
+    guilty = orders.task("answer_never")
+    everybody = among(guilty, 7, 3)
+
+    assert predict(server, *everybody) == orders.expected(everybody, [guilty])
 
     # An empty list is how models say that they have nothing to say about a single task: no problem.
-    assert orders.problems(server) == {str(twice["id"]): "count"}
+    assert not orders.problems(server)
+
+
+@pytest.mark.parametrize("form", ["Streaming", "ConcurrentStreaming"])
+def test_what_a_generator_gave_before_it_ended_too_early_is_kept(start_server: StartServer, form: str) -> None:
+    server = start_server(orders.source(form))
+    everybody = among(orders.task("stop"), 9, 4)
+
+    got = predict(server, *everybody)
+
+    assert got[:4] == orders.expected(everybody[:4])
+    assert all(token in {None, orders.token(task)} for token, task in zip(got, everybody, strict=True))
+    missing = {str(task["id"]) for token, task in zip(got, everybody, strict=True) if token is None}
+    assert str(everybody[4]["id"]) in missing
+    assert missing - {str(everybody[4]["id"])} <= set(orders.problems(server))
 
 
 @pytest.mark.parametrize("order", ["complain", "exit", "hang"])
