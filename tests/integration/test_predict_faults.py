@@ -65,7 +65,7 @@ def test_a_task_at_fault_costs_its_neighbours_nothing_and_is_named(
     assert predict(server, *(after := orders.tasks(3))) == orders.expected(after)
 
 
-@pytest.mark.parametrize("place", [0, 31, 63], ids=["first", "in the middle", "last"])
+@pytest.mark.parametrize("place", [0, 63], ids=["first", "last"])
 def test_of_64_tasks_in_one_request_63_survive_the_one_that_ends_the_process(
     server: ServerProcess, place: int
 ) -> None:
@@ -177,7 +177,7 @@ def test_what_a_generator_gave_before_it_ended_too_early_is_kept(start_server: S
     assert missing - {str(everybody[4]["id"])} <= set(orders.problems(server))
 
 
-@pytest.mark.parametrize("order", ["complain", "exit", "hang"])
+@pytest.mark.parametrize("order", ["complain", "exit"])
 def test_with_strict_a_failed_task_fails_its_request_and_no_other(start_server: StartServer, order: str) -> None:
     server = start_server(orders.source(), "--strict", "--predict-timeout", "1s")
     everybody = among(orders.task(order), 4, 1)
@@ -198,9 +198,9 @@ def test_with_strict_a_failed_task_fails_its_request_and_no_other(start_server: 
     ("form", "options", "killers"),
     [
         ("Obedient", ["--workers", "2"], ["exit", "segfault", "hang", "interrupt"]),
-        ("Obedient", ["--threads", "4"], ["exit", "interrupt"]),
-        ("Streaming", ["--workers", "2"], ["segfault", "interrupt"]),
-        ("Concurrent", [], ["exit", "interrupt"]),
+        ("Obedient", ["--threads", "4"], ["exit"]),
+        ("Streaming", ["--workers", "2"], ["segfault"]),
+        ("Concurrent", [], ["interrupt"]),
         ("ConcurrentStreaming", [], ["exit"]),
     ],
     ids=["workers", "threads", "generator", "async", "async generator"],
