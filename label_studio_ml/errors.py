@@ -6,6 +6,7 @@ BackendError
 │   └── SettingError          a setting has a value that makes no sense
 ├── RequestError              what a client sent is wrong (names the field)
 │   ├── BodyTooLarge
+│   ├── ClientGone            it closed its connection before it had the answer
 │   └── NotFound              the job or version asked for does not exist
 ├── ModelError                the author's code failed
 │   ├── LoadError             importing the module or constructing the class failed
@@ -71,6 +72,10 @@ class BodyTooLarge(RequestError):
     """The request body is larger than this server accepts."""
 
 
+class ClientGone(RequestError):
+    """The client closed its connection before it had the answer."""
+
+
 class NotFound(RequestError):
     """There is no such thing here."""
 
@@ -111,6 +116,11 @@ class Unavailable(BackendError):
 
 class WorkerDied(Unavailable):
     """The process that was answering this request ended."""
+
+    def __init__(self, message: str | None = None, *, alone: bool = False, stuck: bool = False) -> None:
+        """Say how it ended, whether it had nothing else to do, and whether we ended it because it took too long."""
+        super().__init__(message)
+        self.alone, self.stuck = alone, stuck
 
 
 class StoreError(Unavailable):

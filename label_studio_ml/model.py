@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
 import math
-import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +13,10 @@ import semver
 from label_studio_sdk._extensions.label_studio_tools.core.label_config import parse_config
 from label_studio_sdk.label_interface import LabelInterface
 
-from .backend import signatures, state
-from .backend.labels import LabelUse
+from .backend import functions, signatures, state
+from .backend.functions import predict_fn, update_fn
+from .backend.labels import LabelUse, label_map
+from .backend.source import get_all_classes_inherited_LabelStudioMLBase
 from .errors import MediaError
 from .protocol import events
 from .response import ModelResponse
@@ -33,31 +32,6 @@ __all__ = [
     "predict_fn",
     "update_fn",
 ]
-
-_log = logging.getLogger(__name__)
-_registered: dict[str, Callable[..., Any]] = {}
-
-
-def predict_fn(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a plain function answer predictions; it is called as `function(tasks, context, helper=self, **kw)`."""
-    _registered["predict"] = function
-    return function
-
-
-def update_fn(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a plain function learn from events; it is called as `function(event, data, helper=self, **kw)`."""
-    _registered["update"] = function
-    return function
-
-
-def registered_predict() -> Callable[..., Any] | None:
-    """The function registered with `predict_fn`."""
-    return _registered.get("predict")
-
-
-def registered_update() -> Callable[..., Any] | None:
-    """The function registered with `update_fn`."""
-    return _registered.get("update")
 
 
 class LabelStudioMLBase:
@@ -288,7 +262,7 @@ class LabelStudioMLBase:
             One prediction for each task, in the same order: a list of dicts with `result`, `score` (0 to 1) and
             perhaps `model_version`, of `PredictionValue`s, or of lists of them; or a `ModelResponse`.
         """
-        function = registered_predict()
+        function = functions.registered_predict()
         return None if function is None else function(tasks, context, helper=self, **kwargs)
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
@@ -301,7 +275,7 @@ class LabelStudioMLBase:
         Returns:
             A dict that becomes `train_output`, or None.
         """
-        function = registered_update()
+        function = functions.registered_update()
         if function is None:
             return None
         named = [kwargs.pop(name) for name in ("event", "data") if name in kwargs]
@@ -403,7 +377,7 @@ class LabelStudioMLBase:
             project_id=self.project_id,
             task_id=task_id,
         )
-        found = media.of(self._state.settings, Path(cache_dir).absolute()) if cache_dir else self._state.media
+        found = self._state.media(cache_dir)
         folders = media.upload_folders(image_dir, project_dir)
         return str(found.path(url, where, upload_folders=folders, fetch=download_resources))
 
@@ -508,32 +482,7 @@ class LabelStudioMLBase:
         {'airplane': 'Airplane', 'truck': 'Car'}
         """
         attributes = self.label_interface.get_control(tag_name).labels_attrs or {}
-        exact = {label: label for label in attributes}
-        folded = {label.casefold(): label for label in reversed(list(attributes))}
-        predicted = {
-            value.strip(): label
-            for label, tag in attributes.items()
-            for value in tag.attr.get("predicted_values", "").split(",")
-            if value.strip()
-        }
-        found = {name: predicted.get(name) or exact.get(name) or folded.get(name.casefold()) for name in names}
-        mapped = {name: label for name, label in found.items() if label is not None}
+        mapped = label_map(attributes, names)
         use = self._state.label_uses.setdefault(tag_name, LabelUse(tuple(attributes)))
         use.note(names, mapped)
         return mapped
-
-
-def get_all_classes_inherited_LabelStudioMLBase(script_file: str) -> list[str]:  # noqa: N802 - its historical name
-    """Names of the model classes in a script, which is imported for it.
-
-    Raises:
-        ModuleNotFoundError: the script, or something it imports, does not exist.
-    """
-    from .backend.source import candidates
-
-    path = Path(script_file).absolute()
-    sys.path.insert(0, str(path.parent))
-    try:
-        return sorted(found.__name__ for found in candidates(importlib.import_module(path.stem)))
-    finally:
-        sys.path.remove(str(path.parent))

@@ -76,6 +76,32 @@ class Settings:
     threads: int = _setting(
         1, "Calls of predict() at once in one worker, each on its own instance of the class.", "THREADS"
     )
+    max_concurrent: int = _setting(64, "Calls of an `async def predict()` at once in one worker, on one instance.")
+    devices: str = _setting(
+        "",
+        "GPUs, as in `0,1`: each worker sees one of them (CUDA_VISIBLE_DEVICES), in turn.",
+    )
+    max_requests_per_worker: int = _setting(
+        0, "Requests after which a worker is replaced by a fresh one; 0 for never."
+    )
+    max_worker_memory: int = _setting(
+        0,
+        "Memory beyond which a worker is replaced by a fresh one (`2G`); 0 for any amount.",
+        kind="size",
+        shown="0",
+    )
+    unload_after: float = _setting(
+        0.0,
+        "Time without a request after which the workers end, and free memory and GPU; the next request brings them "
+        "back. 0 for never.",
+        kind="duration",
+    )
+    preload: str = _setting(
+        "", "Labeling config (a file) for which the model is loaded at the start, before there is any request."
+    )
+    reload: bool = _setting(
+        False, "Load the author's code again when a file in its folder changes; code that fails is not taken over."
+    )
     max_batch_size: int = _setting(64, "Most tasks handed to one call of predict(); larger requests are cut.")
     max_loaded_models: int = _setting(
         8, "Instances of the class a worker keeps loaded; least recently used go first."
@@ -93,11 +119,21 @@ class Settings:
         shown="60s",
     )
     max_connections: int = _setting(512, "Connections of clients at once; more are refused.")
-    predict_timeout: float = _setting(
-        95.0,
-        "Time after which a prediction is given up. Label Studio itself waits 100 s.",
+    predict_deadline: float = _setting(
+        90.0,
+        "Time after which a request is answered with what is ready; the rest is finished and stored in Label "
+        "Studio, which itself waits 100 s.",
         kind="duration",
-        shown="95s",
+        shown="90s",
+    )
+    predict_timeout: float = _setting(
+        600.0,
+        "Longest a call of predict() may take, loading not counted; then its process is ended.",
+        kind="duration",
+        shown="10m",
+    )
+    max_queued_tasks: int = _setting(
+        100_000, "Tasks that may wait for a worker; requests with more are refused until some are done."
     )
     strict: bool = _setting(False, "Answer with an error instead of leaving out a task whose prediction fails.")
     train_on: str = _setting(
@@ -343,7 +379,9 @@ def _check(settings: Settings) -> None:
         "threads",
         "trainers",
         "max_batch_size",
+        "max_concurrent",
         "max_loaded_models",
+        "max_queued_tasks",
         "max_body_size",
         "media_cache_size",
         "max_media_size",
@@ -351,7 +389,14 @@ def _check(settings: Settings) -> None:
     ):
         if getattr(settings, name) < 1:
             raise SettingError(f"{name} must be at least 1, not {getattr(settings, name)}.")
-    for name in ("predict_timeout", "trainer_idle", "media_timeout", "shutdown_timeout", "request_timeout"):
+    for name in (
+        "predict_deadline",
+        "predict_timeout",
+        "trainer_idle",
+        "media_timeout",
+        "shutdown_timeout",
+        "request_timeout",
+    ):
         if not 0 < getattr(settings, name) < math.inf:
             raise SettingError(f"{name} must be more than 0 seconds, and not endless.")
     if not 0 <= settings.port <= 65535:
@@ -359,6 +404,9 @@ def _check(settings: Settings) -> None:
     if settings.train_on not in {"", "events", "start", "never"}:
         raise SettingError(f"train_on must be events, start or never, not {settings.train_on!r}.")
     for name in (
+        "max_requests_per_worker",
+        "max_worker_memory",
+        "unload_after",
         "trainer_cores",
         "train_every",
         "train_min_annotations",

@@ -12,7 +12,6 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
@@ -70,7 +69,7 @@ def get_local_path(
     known = state.working()
     token = access_token or known.access_token
     where = media.LabelStudio(hostname or known.hostname, token, token, known.project.id, task_id)
-    found = media.of(known.settings, Path(cache_dir).absolute()) if cache_dir else known.media
+    found = known.media(cache_dir)
     folders = media.upload_folders(image_dir, project_dir)
     return str(found.path(url, where, upload_folders=folders, fetch=download_resources))
 

@@ -23,16 +23,25 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ} | dict(extra or {})
 
 
-def run_start(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run `label-studio-ml start …` that is expected to end by itself, and collect what it says."""
+def run_command(
+    *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run `label-studio-ml …` to its end, and collect what it says.
+
+    Args:
+        arguments: what follows the command's name, as in `"doctor", server.url`.
+        cwd: where it runs; default: where the tests run.
+        env: settings in its environment, which has none else.
+        timeout: seconds it may take.
+    """
     return subprocess.run(
-        [COMMAND, "start", *arguments],
+        [COMMAND, *arguments],
         cwd=cwd,
-        env=clean_environment(),
+        env=clean_environment(env),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
         check=False,
     )
 

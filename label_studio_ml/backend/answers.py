@@ -9,12 +9,11 @@ import msgspec
 from ..errors import Reason
 from .source import Source
 
-ASYNC_CALLS = 64
-"""Calls of an `async def predict` that run at once on one instance."""
+REASONS = ("raised", "count", "crashed", "timeout", *get_args(Reason))
+"""Why a task may get no prediction, in one word.
 
-
-REASONS = ("raised", "count", *get_args(Reason))
-"""Why a task may get no prediction, in one word: predict() raised or miscounted, or what it returned is invalid."""
+predict() raised, miscounted, ended its process, or took too long; or what it returned is invalid.
+"""
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -31,20 +30,14 @@ class Description(msgspec.Struct, frozen=True):
     train_debounce: float | None = None
 
 
-class Group(msgspec.Struct):
-    """The tasks (JSON) of one request; several groups may share a call of predict()."""
-
-    tasks: list[bytes]
-
-
 class Problem(msgspec.Struct, frozen=True):
     """Why a task got no prediction.
 
-    `group`: its request's place in the call; `kind`: `predict` or `invalid`; `reason`: one of `REASONS`; `control`:
+    `place`: the task's, among those of the call; `kind`: `predict` or `invalid`; `reason`: one of `REASONS`; `control`:
     the control tag whose region is invalid, if it is one region.
     """
 
-    group: int
+    place: int
     task: str
     kind: str
     message: str
@@ -53,9 +46,12 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct):
-    """For each group the encoded items of its tasks; name and number of their version; what went wrong."""
+    """The encoded items of a call's tasks; name and number of their version; what went wrong.
 
-    results: list[list[bytes]]
+    When results were streamed before, `results` are those of the remaining tasks.
+    """
+
+    results: list[bytes]
     version: str
     number: int
     problems: list[Problem] = []

@@ -1,4 +1,4 @@
-"""The author's class at work: what the web process, a worker and the trainer ask of it. Both generations.
+"""The author's class at work: what a worker and the trainer ask of it. Both generations.
 
 Runs in a worker, in the trainer, or in the calling process; never in the web process. Knows nothing of
 processes or sockets. `instances.py` makes and keeps instances, `predicting.py` and `fitting.py` work with one.
@@ -6,7 +6,6 @@ processes or sockets. `instances.py` makes and keeps instances, `predicting.py` 
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,13 +13,13 @@ from typing import Any
 
 import msgspec
 
-from ..errors import SourceError
+from ..errors import LabelStudioError, SourceError
 from ..settings import Settings
 from ..store import projects
 from ..store.database import Database
 from ..store.versions import Version
-from . import fitting, signatures
-from .answers import Answer, Description, Group
+from . import fitting, functions, signatures
+from .answers import Answer, Description
 from .fitting import Trained
 from .instances import Instances
 from .labels import Remarks
@@ -63,29 +62,29 @@ class ModelHost:
         predictor: Predictor | None = None,
     ) -> None:
         self.model_class = model_class
-        self._database = database
+        self._settings, self._database = settings, database
         self._instances = Instances(model_class, kwargs, settings, database)
         self._predictor = predictor or Predictor()
         self._remarks = Remarks()
 
     def describe(self) -> Description:
         """Look at the class without constructing it."""
-        from .. import model
+        from ..model import LabelStudioMLBase
 
         learns = (
-            self.model_class.fit is not model.LabelStudioMLBase.fit
-            or self.model_class.process_event is not model.LabelStudioMLBase.process_event
-            or model.registered_update() is not None
+            self.model_class.fit is not LabelStudioMLBase.fit
+            or self.model_class.process_event is not LabelStudioMLBase.process_event
+            or functions.registered_update() is not None
         )
-        predict = model.registered_predict()
-        if self.model_class.predict is not model.LabelStudioMLBase.predict or predict is None:
+        predict = functions.registered_predict()
+        if self.model_class.predict is not LabelStudioMLBase.predict or predict is None:
             predict = self.model_class.predict
         return Description(
             model_class=self.model_class.__name__,
             generation=signatures.fit_generation(self.model_class.fit),
             train_events=[str(event) for event in self.model_class.TRAIN_EVENTS],
             learns=learns,
-            concurrent=inspect.iscoroutinefunction(predict),
+            concurrent=signatures.is_concurrent(predict),
             **training_rules(self.model_class),
         )
 
@@ -110,8 +109,11 @@ class ModelHost:
         project_id: str,
         label_config: str | None,
         number: int,
-        groups: Sequence[Group],
+        tasks: Sequence[bytes],
+        sizes: Sequence[int],
         params: dict[str, Any],
+        streamed: Callable[[Answer], None] | None = None,
+        loading: Callable[[bool], None] = lambda _over: None,
     ) -> Answer:
         """Predict for the tasks of some requests; see `Predictor.answer`.
 
@@ -119,16 +121,37 @@ class ModelHost:
             project_id: the project.
             label_config: the labeling config sent with the request; None for the one known.
             number: the version to use.
-            groups: the requests; several only if none has a context.
+            tasks: as JSON, those of one request after those of another.
+            sizes: how many tasks each request has; several only if none has a context.
             params: `context` and whatever else came with the request.
+            streamed: told of results that are ready before the rest.
+            loading: told when an instance has to be constructed first (False), and when it is (True).
 
         Raises:
             LoadError: the instance cannot be constructed.
         """
-        with self._instances.borrow(project_id, label_config, number) as instance:
-            answer = self._predictor.answer(instance, groups, params)
+        with self._instances.borrow(project_id, label_config, number, loading) as instance:
+            answer = self._predictor.answer(instance, tasks, sizes, params, streamed)
             self._remarks.tell(state_of(instance))
         return answer
+
+    def store(self, project_id: str, predictions: list[dict[str, Any]]) -> None:
+        """Have Label Studio store predictions: `task` (its id), `result`, `score`, `model_version`.
+
+        Raises:
+            LabelStudioError: its address or token is not known, or it does not take them.
+        """
+        project = self._database.read(lambda connection: projects.get(connection, project_id))
+        hostname = self._settings.label_studio_url or (project.hostname if project else "")
+        token = self._settings.label_studio_api_key or (project.access_token if project else "")
+        if not hostname or not token:
+            raise LabelStudioError(
+                f"Label Studio's address and token are not known for project {project_id or '(none)'}. Connect the "
+                "backend in Label Studio, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY."
+            )
+        from ..label_studio import predictions as outbound
+
+        outbound.write(hostname, token, project_id, predictions, verify=self._settings.verify_ssl)
 
     def fit(
         self,

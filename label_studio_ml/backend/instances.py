@@ -7,7 +7,6 @@ methods.
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
 import math
 import threading
@@ -42,17 +41,23 @@ class _Kept:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def borrow(self, shared: bool) -> Iterator[Any]:
+    def borrow(self, shared: bool, loading: Callable[[bool], None]) -> Iterator[Any]:
         """An instance for one caller; with `shared` all callers get the same one."""
         if shared:
-            with self._lock:
-                if not self._idle:
-                    self._idle.append(self._make())
+            if not self._idle:
+                loading(False)
+                with self._lock:
+                    if not self._idle:
+                        self._idle.append(self._make())
+                loading(True)
             yield self._idle[0]
             return
         with self._lock:
             instance = self._idle.pop() if self._idle else None
-        instance = self._make() if instance is None else instance
+        if instance is None:
+            loading(False)
+            instance = self._make()
+            loading(True)
         try:
             yield instance
         finally:
@@ -75,8 +80,20 @@ class Instances:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def borrow(self, project_id: str, label_config: str | None, number: int) -> Iterator[Any]:
+    def borrow(
+        self,
+        project_id: str,
+        label_config: str | None,
+        number: int,
+        loading: Callable[[bool], None] = lambda _over: None,
+    ) -> Iterator[Any]:
         """The kept instance of a version, for as long as the `with` block runs; constructed if there is none yet.
+
+        Args:
+            project_id: the project.
+            label_config: None for the one known.
+            number: the version.
+            loading: told when an instance has to be constructed first (False), and when it is (True).
 
         Raises:
             LoadError: the author's constructor failed.
@@ -94,8 +111,7 @@ class Instances:
             self._kept.move_to_end(key)
             while len(self._kept) > self._settings.max_loaded_models:
                 self._kept.popitem(last=False)
-        shared = inspect.iscoroutinefunction(self._model_class.predict)
-        with kept.borrow(shared) as instance:
+        with kept.borrow(signatures.is_concurrent(self._model_class.predict), loading) as instance:
             if project is not None:
                 state_of(instance).follow(project)
             yield instance

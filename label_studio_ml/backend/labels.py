@@ -1,13 +1,14 @@
-"""Which labels the model has, and which the labeling config: told in the log when an instance is loaded.
+"""Labels of the model and of the labeling config: which stand for which, and which have no counterpart.
 
-Authors need do nothing for it: `build_label_map` notes what it was asked. Runs in workers.
+The latter is told in the log when an instance is loaded. Authors need do nothing for it: `build_label_map` notes
+what it was asked. Runs in workers.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +16,8 @@ import msgspec
 from ..protocol.words import listed, nearest
 
 if TYPE_CHECKING:
+    from label_studio_sdk.label_interface.label_tags import LabelTag
+
     from .state import InstanceState
 
 _log = logging.getLogger(__name__)
@@ -31,6 +34,25 @@ class LabelUse(msgspec.Struct):
         """Add what a call of `build_label_map` was asked and what it answered."""
         self.names |= dict.fromkeys(names)
         self.mapped |= mapped
+
+
+def label_map(attributes: Mapping[str, LabelTag], names: list[str]) -> dict[str, str]:
+    """Which label of a control each of the model's labels stands for; those without a counterpart are left out.
+
+    Args:
+        attributes: the control's labels, each with its tag in the labeling config.
+        names: the model's labels.
+    """
+    exact = {label: label for label in attributes}
+    folded = {label.casefold(): label for label in reversed(list(attributes))}
+    predicted = {
+        value.strip(): label
+        for label, tag in attributes.items()
+        for value in tag.attr.get("predicted_values", "").split(",")
+        if value.strip()
+    }
+    found = {name: predicted.get(name) or exact.get(name) or folded.get(name.casefold()) for name in names}
+    return {name: label for name, label in found.items() if label is not None}
 
 
 class Remarks:

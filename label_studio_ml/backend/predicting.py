@@ -10,8 +10,9 @@ import inspect
 import itertools
 import logging
 import threading
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from ..errors import InvalidPrediction, PredictError, one_line
 from ..protocol import responses
 from ..protocol.validation import Checker
 from . import signatures
-from .answers import Answer, Group, Problem
+from .answers import Answer, Problem
 from .state import at_work, state_of
 
 _log = logging.getLogger(__name__)
@@ -28,8 +29,16 @@ _log = logging.getLogger(__name__)
 _GIVE_UP_AFTER = 8
 """Single tasks that fail in a row, with none that succeeds, before the rest of a call is not tried one by one."""
 
+_STREAM_EVERY = 0.1
+"""Seconds between two times that results of a generator are sent on."""
+
 _SHOWN = 200
 """Characters that are shown of a task's id; ten times as many of what is wrong with it."""
+
+_END = object()
+
+Streamed = Callable[[Answer], None]
+Growing = Callable[[list[Any]], None]
 
 
 class Predictor:
@@ -43,54 +52,77 @@ class Predictor:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def answer(self, instance: Any, groups: Sequence[Group], params: dict[str, Any]) -> Answer:
+    def answer(
+        self,
+        instance: Any,
+        tasks: Sequence[bytes],
+        sizes: Sequence[int],
+        params: dict[str, Any],
+        streamed: Streamed | None = None,
+    ) -> Answer:
         """Predict for the tasks of some requests, in one call where that works.
 
         A task whose prediction fails gets `[]` and a `Problem`; the others get theirs.
 
         Args:
             instance: of the author's class.
-            groups: the requests; several only if none has a context.
+            tasks: as JSON, those of one request after those of another.
+            sizes: how many tasks each request has; several only if none has a context.
             params: `context` and whatever else came with the request.
+            streamed: told of results that are ready before the rest, when predict() is a generator.
         """
         state = state_of(instance)
-        given = [[_decoded(task) for task in group.tasks] for group in groups]
-        understood = [[task for task in tasks if isinstance(task, dict)] for tasks in given]
-        sizes = [len(tasks) for tasks in understood if tasks]
-        name = state.version.name
+        given = [_decoded(task) for task in tasks]
+        understood = [task for task in given if isinstance(task, dict)]
+        if len(understood) < len(given):
+            sizes = _sizes_without(given, sizes)
         interactive = bool(params.get("context"))
+        reply = _Reply(instance, given, interactive, streamed if len(sizes) == 1 and not interactive else None)
         with at_work(state):
-            attempt = _Attempt(self, instance, params)
-            items = iter(attempt.run(list(itertools.chain(*understood)), sizes) if sizes else [])
-        answer = Answer([], name, state.version.number, mergeable=self.merges)
-        checker = None if interactive else _checker(instance)
-        for index, tasks in enumerate(given):
-            encoded = []
-            for task in tasks:
-                item = next(items) if isinstance(task, dict) else task
-                try:
-                    encoded.append(_finished(item, name, checker, interactive))
-                except Exception as error:  # noqa: BLE001 - one bad task costs one task
-                    encoded.append(responses.NOTHING)
-                    answer.problems.append(_problem(index, task, error))
-            answer.results.append(encoded)
-        answer.version = state.version.name
-        for problem in answer.problems:
-            _log.error("Task %s got no prediction: %s", problem.task or "(no id)", problem.message)
+            attempt = _Attempt(self, instance, params, reply.grow if reply.streamed else None)
+            items = attempt.run(understood, list(sizes)) if understood else []
+        answer = reply.complete(items)
+        answer.mergeable = self.merges
         return answer
 
-    def call(self, instance: Any, tasks: list[dict[str, Any]], params: dict[str, Any]) -> list[Any]:
+    def call(
+        self, instance: Any, tasks: list[dict[str, Any]], params: dict[str, Any], growing: Growing | None = None
+    ) -> list[Any]:
         """Call the author's predict() once: one item per task.
+
+        Args:
+            instance: of the author's class.
+            tasks: what it is called with.
+            params: what else it may take.
+            growing: told of all items that there are so far, when predict() is a generator.
 
         Raises:
             WrongCount: another number of results came back.
         """
         extra = dict(params)
         extra.setdefault("context", None)
-        returned = instance.predict(tasks, **signatures.accepted(instance.predict, extra))
+        predict = instance.predict
+        returned = predict(tasks, **signatures.accepted(predict, extra))
+        if type(returned) is list and len(returned) == len(tasks):
+            return returned
         if inspect.isawaitable(returned):
             returned = asyncio.run_coroutine_threadsafe(_await(returned), self._event_loop()).result()
+        if inspect.isasyncgen(returned):
+            returned = self._iterated(returned)
+        if inspect.isgenerator(returned):
+            items: list[Any] = []
+            for item in returned:
+                items.append(item)
+                if growing is not None and len(items) <= len(tasks):
+                    growing(items)
+            returned = items
         return responses.normalise(returned, len(tasks))
+
+    def _iterated(self, items: Any) -> Iterator[Any]:
+        """What an asynchronous generator yields."""
+        loop = self._event_loop()
+        while (item := asyncio.run_coroutine_threadsafe(_await(anext(items, _END)), loop).result()) is not _END:
+            yield item
 
     def _event_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -100,11 +132,65 @@ class Predictor:
             return self._loop
 
 
+class _Reply:
+    """The slots of a reply, filled in the order of the tasks. What is ready early may be sent on at once."""
+
+    def __init__(self, instance: Any, given: Sequence[Any], interactive: bool, streamed: Streamed | None) -> None:
+        self.streamed = streamed
+        self._state = state_of(instance)
+        self._name = self._state.version.name
+        self._checker = None if interactive else _checker(instance)
+        self._interactive = interactive
+        self._given = given
+        self._place = self._sent = self._used = 0
+        self._sent_at = time.monotonic()
+        self._answer = Answer([], self._name, self._state.version.number)
+
+    def grow(self, items: list[Any]) -> None:
+        """There are more items now; those already sent are not looked at again."""
+        if self.streamed is None or time.monotonic() - self._sent_at < _STREAM_EVERY:
+            return
+        self._fill(items)
+        answer, self._answer = self._answer, Answer([], self._name, self._state.version.number)
+        answer.version = self._state.version.name
+        self.streamed(answer)
+        self._sent, self._sent_at = self._place, time.monotonic()
+
+    def complete(self, items: list[Any]) -> Answer:
+        """The answer, without what has been sent on already."""
+        self._fill(items)
+        while self._place < len(self._given):  # tasks at the end that are none
+            self._put(self._given[self._place])
+        self._answer.version = self._state.version.name
+        return self._answer
+
+    def _fill(self, items: list[Any]) -> None:
+        for item in items[self._used :] if self._used else items:
+            while not isinstance(self._given[self._place], dict):
+                self._put(self._given[self._place])
+            self._put(item)
+        self._used = len(items)
+
+    def _put(self, item: Any) -> None:
+        try:
+            encoded = _finished(item, self._name, self._checker, self._interactive)
+        except Exception as error:  # noqa: BLE001 - one bad task costs one task
+            encoded = responses.NOTHING
+            problem = _problem(self._place - self._sent, self._given[self._place], error)
+            _log.error("Task %s got no prediction: %s", problem.task or "(no id)", problem.message)
+            self._answer.problems.append(problem)
+        self._answer.results.append(encoded)
+        self._place += 1
+
+
 class _Attempt:
     """One attempt to predict for some tasks, narrowed down until the culprit is alone."""
 
-    def __init__(self, predictor: Predictor, instance: Any, params: dict[str, Any]) -> None:
+    def __init__(
+        self, predictor: Predictor, instance: Any, params: dict[str, Any], growing: Growing | None
+    ) -> None:
         self._predictor, self._instance, self._params = predictor, instance, params
+        self._growing = growing
         self._failed_alone = 0
         self._succeeded = False
 
@@ -115,9 +201,20 @@ class _Attempt:
             return self._each(tasks, sizes)
         if len(tasks) > 1 and not predictor.batches:
             return self._each(tasks, [1] * len(tasks))
+        growing, self._growing = self._growing, None  # parts of a call that failed are not streamed
+        grown: list[Any] = []
+
+        def grow(items: list[Any]) -> None:
+            nonlocal grown
+            grown = items
+            if growing is not None:
+                growing(items)
+
         try:
-            items = predictor.call(self._instance, tasks, self._params)
+            items = predictor.call(self._instance, tasks, self._params, grow)
         except responses.WrongCount as error:
+            if growing is not None and grown:  # some of them may have been sent on
+                return [*grown[: len(tasks)], *[error] * (len(tasks) - len(grown))]
             if len(sizes) > 1:
                 predictor.merges = False
                 _log.warning("%s Requests are not merged for this model from now on.", error)
@@ -128,6 +225,9 @@ class _Attempt:
                 return self._each(tasks, [1] * len(tasks))
             return [error]
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's code may raise anything
+            if grown and len(sizes) == 1:
+                rest = tasks[len(grown) :]
+                return [*grown, *self._split(rest, [len(rest)], error)]
             return self._split(tasks, sizes, error)
         self._succeeded = True
         return items
@@ -191,11 +291,18 @@ def _checker(instance: Any) -> Checker | None:
     return state.checker
 
 
-def _problem(group: int, task: Any, error: Exception) -> Problem:
+def _sizes_without(given: Sequence[Any], sizes: Sequence[int]) -> list[int]:
+    """The sizes of requests without the tasks that are none."""
+    tasks = iter(given)
+    counts = [sum(isinstance(task, dict) for task in itertools.islice(tasks, size)) for size in sizes]
+    return [count for count in counts if count]
+
+
+def _problem(place: int, task: Any, error: Exception) -> Problem:
     identity = task.get("id", "") if isinstance(task, dict) else ""
     identity = str(identity)[:_SHOWN]
     message = (str(error) or one_line(error))[: 10 * _SHOWN]  # logged and kept: not without end
     if isinstance(error, InvalidPrediction):
-        return Problem(group, identity, "invalid", message, error.reason, error.control)
+        return Problem(place, identity, "invalid", message, error.reason, error.control)
     reason = "count" if isinstance(error, responses.WrongCount) else "raised"
-    return Problem(group, identity, "predict", message, reason)
+    return Problem(place, identity, "predict", message, reason)

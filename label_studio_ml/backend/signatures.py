@@ -42,6 +42,11 @@ def _keywords(function: Callable[..., Any]) -> frozenset[str] | None:
     return frozenset(parameter.name for parameter in parameters if parameter.kind in by_name)
 
 
+def is_concurrent(predict: Callable[..., Any]) -> bool:
+    """Whether calls may run side by side on one instance: it is `async def`, with or without `yield`."""
+    return inspect.iscoroutinefunction(predict) or inspect.isasyncgenfunction(predict)
+
+
 def fit_generation(fit: Callable[..., Any]) -> int:
     """1 for `fit(self, annotations, workdir=None, **kw)`, 2 for `fit(self, event, data, **kw)` in either order.
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import inspect
 import json
@@ -17,6 +18,7 @@ from typing import Any
 import msgspec
 
 from ..errors import LoadError, SourceError, one_line
+from . import functions
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -76,10 +78,10 @@ def load(source: Source) -> tuple[type[Any], dict[str, Any]]:
         )
     if classes:
         return classes[0], source.kwargs
-    from .. import model
+    if functions.registered_predict() is not None:
+        from ..model import LabelStudioMLBase
 
-    if model.registered_predict() is not None:
-        return model.LabelStudioMLBase, source.kwargs
+        return LabelStudioMLBase, source.kwargs
     raise SourceError(
         f"{source.path} holds no model class. Write one that inherits from label_studio_ml.model.LabelStudioMLBase."
     )
@@ -100,6 +102,20 @@ def candidates(module: ModuleType) -> list[type[Any]]:
     }
     own = [found for found in every if found.__module__ == module.__name__] or list(every)
     return [found for found in own if not any(found is not other and issubclass(other, found) for other in own)]
+
+
+def get_all_classes_inherited_LabelStudioMLBase(script_file: str) -> list[str]:  # noqa: N802 - its historical name
+    """Names of the model classes in a script, which is imported for it.
+
+    Raises:
+        ModuleNotFoundError: the script, or something it imports, does not exist.
+    """
+    path = Path(script_file).absolute()
+    sys.path.insert(0, str(path.parent))
+    try:
+        return sorted(found.__name__ for found in candidates(importlib.import_module(path.stem)))
+    finally:
+        sys.path.remove(str(path.parent))
 
 
 def of_class(model_class: type[Any]) -> Source | None:

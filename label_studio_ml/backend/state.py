@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -71,11 +72,12 @@ class InstanceState:
         """Whether no server made it: an author constructed the class by hand."""
         return self._database is None
 
-    @property
-    def media(self) -> Media:
-        """What fetches the media of tasks."""
+    def media(self, folder: str | None = None) -> Media:
+        """What fetches the media of tasks, into a folder; default: that of the server, without one the user's."""
         from ..label_studio import media
 
+        if folder:
+            return media.of(self.settings, Path(folder).absolute())
         by_hand = self.is_standalone and not self.settings.media_dir
         return media.of(
             self.settings, settings_module.user_media_folder() if by_hand else self.settings.media_folder

@@ -39,14 +39,14 @@ class Refused(LabelStudioError):
 class LabelStudioApi:
     """The calls, for one user."""
 
-    def __init__(self, url: str, token: str) -> None:
-        """Nothing is called yet.
+    def __init__(self, url: str, token: str, *, verify: bool = True) -> None:
+        """Nothing is called yet. `verify`: whether to check Label Studio's certificate.
 
         Raises:
             LabelStudioError: the token has expired or is malformed.
         """
         self.url = url.rstrip("/")
-        self._client = client.connect(url, token)  # closes its connections when it is let go
+        self._client = client.connect(url, token, verify=verify)  # closes its connections when it is let go
         self._http = self._client._client_wrapper.httpx_client  # noqa: SLF001 - see above
 
     def close(self) -> None:

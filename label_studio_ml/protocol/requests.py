@@ -115,6 +115,25 @@ class ValidateRequest(msgspec.Struct):
     config: _Config
 
 
+class _Identified(msgspec.Struct):
+    id: Any = None
+
+
+_identified = msgspec.json.Decoder(_Identified).decode
+
+
+def task_id(task: bytes) -> Any:
+    """The id in a task's JSON; None when there is none, or the task cannot be read.
+
+    >>> task_id(b'{"id": 7, "data": {}}'), task_id(b"7")
+    (7, None)
+    """
+    try:
+        return _identified(task).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def decode(body: bytes, kind: type[T]) -> T:
     """Decode a JSON body.
 

@@ -34,23 +34,8 @@ from .answers import (
     text_area,
 )
 from .brush import Mask, brush, read_brush
-from .image import (
-    Box,
-    Ellipse,
-    KeyPoint,
-    Polygon,
-    Word,
-    ellipse,
-    keypoint,
-    ocr,
-    polygon,
-    read_ellipse,
-    read_keypoint,
-    read_ocr,
-    read_polygon,
-    read_rectangle,
-    rectangle,
-)
+from .ellipse import Ellipse, ellipse, read_ellipse
+from .keypoint import KeyPoint, keypoint, read_keypoint
 from .media import (
     FrameRange,
     TimeSpan,
@@ -64,6 +49,9 @@ from .media import (
     timeline,
     video_rectangle,
 )
+from .ocr import Word, ocr, read_ocr
+from .polygon import Polygon, polygon, read_polygon
+from .rectangle import Box, read_rectangle, rectangle
 from .region import Found, Region, annotated
 from .relations import Relation, read_relation, relation
 from .text import (

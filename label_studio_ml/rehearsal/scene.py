@@ -13,7 +13,6 @@ from label_studio_sdk.label_interface import LabelInterface
 from sqlalchemy import Connection
 
 from ..backend import answers
-from ..backend.answers import Group
 from ..errors import PredictError
 from ..settings import Settings
 from ..store import events, jobs
@@ -98,10 +97,10 @@ class Scene:
         """One request for predictions."""
         before = len(self.host.calls)
         params = {"login": None, "password": None, "context": context}
-        group = Group([msgspec.json.encode(task) for task in tasks])
+        encoded = [msgspec.json.encode(task) for task in tasks]
         config = self.plan.label_config.xml
-        answer = self.host.predict(self.project, config, self.number, [group], params)
-        predictions = [_decoded(item) for item in answer.results[0]]
+        answer = self.host.predict(self.project, config, self.number, encoded, [len(encoded)], params)
+        predictions = [_decoded(item) for item in answer.results]
         return Asked(predictions, answer.problems, self.host.calls[before:], answer.version)
 
     def job(self, action: str, payload: Json) -> messages.Outcome:

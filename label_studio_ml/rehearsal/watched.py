@@ -14,7 +14,7 @@ import msgspec
 
 from ..backend.fitting import Trained
 from ..backend.host import ModelHost
-from ..backend.predicting import Predictor
+from ..backend.predicting import Growing, Predictor
 from ..errors import FitError
 from ..logs import redact
 from ..settings import Settings
@@ -35,13 +35,15 @@ class _WatchedPredictor(Predictor):
         super().__init__()
         self.calls = calls
 
-    def call(self, instance: Any, tasks: list[dict[str, Any]], params: dict[str, Any]) -> list[Any]:
+    def call(
+        self, instance: Any, tasks: list[dict[str, Any]], params: dict[str, Any], growing: Growing | None = None
+    ) -> list[Any]:
         """See `Predictor.call`."""
         call = Call(len(tasks))
         self.calls.append(call)
         started = time.perf_counter()
         try:
-            call.items = super().call(instance, tasks, params)
+            call.items = super().call(instance, tasks, params, growing)
         except BaseException as error:
             call.error = error
             raise

@@ -1,21 +1,44 @@
-"""[web process] Queues of predict requests: who goes next, what shares a call, what is tried again.
+"""[web process] Predict requests: who shares a call, what is tried again, and what becomes of those that take long.
 
 Nobody waits in the hope of company: while the workers are busy requests collect, and when one is free it takes as
-many tasks as fit. Interactive requests go first and alone; large requests are cut into chunks.
+many tasks as fit. `queues.py` says who goes next.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
-from ..backend.answers import Answer, Group, Problem
-from ..errors import PredictError, Unavailable, WorkerDied
+from ..backend.answers import Answer, Problem
+from ..errors import ClientGone, PredictError, Unavailable, WorkerDied
+from ..protocol.requests import task_id
+from ..protocol.responses import NOTHING
 from ..settings import Settings
-from .runner import Call, Runner
+from .late import Entry, Late
+from .queues import Queues
+from .request import Flight, Piece, Predictions, Request
+from .runner import Call, Room, Runner
+
+_GLANCE = 0.1
+"""Seconds between two looks at the requests that wait."""
+
+_COMPARED = 2**20
+"""Bytes of a body up to which an identical one is looked for."""
+
+_LIVES = 2
+"""Times a single task may end a worker that had nothing else to do; the first may have been an accident."""
+
+_GUILTY_IN_A_ROW = 3
+"""Tasks that end their workers, with no other answer in between, before the model counts as failing."""
+
+_SHOWN = 200
+_log = logging.getLogger(__name__)
+
+Gone = Callable[[], Awaitable[None]]
+"""Returns when the client has closed its connection."""
 
 
 class Observer(Protocol):
@@ -24,66 +47,63 @@ class Observer(Protocol):
     def predicted(self, tasks: int, requests: int, seconds: float) -> None:
         """One call of predict() was made."""
 
+    def waited(self, seconds: float) -> None:
+        """A request waited so long for its turn."""
+
     def problem(self, project_id: str, problem: Problem) -> None:
         """A task got no prediction."""
 
 
-@dataclass(eq=False)
-class _Chunk:
-    """A part of a request, small enough for one call."""
+class _Waiter:
+    """A client that waits for a request."""
 
-    project_id: str
-    label_config: str | None
-    params: bytes
-    tasks: list[bytes]
-    interactive: bool
-    result: asyncio.Future[tuple[list[bytes], list[Problem], Answer]]
-    retried: bool = False
+    __slots__ = ("future", "gone", "watch")
 
-    def fits(self, other: _Chunk) -> bool:
-        """Whether both may share a call."""
-        return (
-            not other.interactive
-            and not other.retried
-            and self.project_id == other.project_id
-            and self.label_config == other.label_config
-            and self.params == other.params
-        )
-
-
-@dataclass
-class Predictions:
-    """The encoded items for the tasks of one request, in order; name and number of their version."""
-
-    results: list[bytes]
-    version: str
-    number: int
-    problems: list[Problem] = field(default_factory=list)
+    def __init__(self, future: asyncio.Future[Predictions], gone: Gone | None) -> None:
+        self.future, self.gone = future, gone
+        self.watch: asyncio.Task[None] | None = None
 
 
 class Dispatcher:
     """Hands requests to a runner."""
 
-    def __init__(self, runner: Runner, settings: Settings, observer: Observer) -> None:
+    def __init__(
+        self, runner: Runner, settings: Settings, observer: Observer, active_version: Callable[[str], int]
+    ) -> None:
         self._runner, self._settings, self._observer = runner, settings, observer
-        self._interactive: deque[_Chunk] = deque()
-        self._waiting: deque[_Chunk] = deque()
-        self._running: set[asyncio.Task[None]] = set()
+        self._active_version = active_version
+        self._queues = Queues(settings.max_batch_size)
+        self._late = Late(runner.store)
+        self._open: dict[Request, list[_Waiter]] = {}
+        self._flights: dict[Flight, Request] = {}
+        self._patrol: asyncio.TimerHandle | None = None
         self._mergeable = True
+        self._guilty = 0
+        self._keeping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         runner.on_free = self._pump
 
     @property
     def queued_tasks(self) -> int:
         """Tasks that wait for a worker."""
-        return sum(
-            len(chunk.tasks)
-            for queue in (self._interactive, self._waiting)
-            for chunk in queue
-            if not chunk.result.done()
-        )
+        return self._queues.tasks + self._queues.interactive_tasks + sum(map(len, self._queues.suspects))
+
+    async def stop(self) -> None:
+        """Store what is ready of late predictions."""
+        if self._patrol is not None:
+            self._patrol.cancel()
+        await self._late.stop()
 
     async def predict(
-        self, project_id: str, label_config: str | None, tasks: list[bytes], params: bytes, *, interactive: bool
+        self,
+        project_id: str,
+        label_config: str | None,
+        tasks: list[bytes],
+        params: bytes,
+        *,
+        interactive: bool,
+        body: bytes | None = None,
+        gone: Gone | None = None,
     ) -> Predictions:
         """Predict for the tasks of one request.
 
@@ -93,123 +113,287 @@ class Dispatcher:
             tasks: tasks as JSON.
             params: as JSON, `context` included.
             interactive: whether an annotator waits for it with the mouse in hand.
+            body: all of the request, by which another one is known that asks the very same.
+            gone: how to find out that the client does not wait any more.
 
         Raises:
             PredictError: a task of an interactive request, or of any in strict mode, failed.
             LoadError: the author's class cannot be loaded.
-            Unavailable: no answer in time, or the worker died twice.
+            Unavailable: too much waits already, or no answer in time (interactive, or in strict mode).
+            ClientGone: the client closed its connection.
         """
-        loop = asyncio.get_running_loop()
-        size = self._settings.max_batch_size
-        chunks = [
-            _Chunk(project_id, label_config, params, tasks[start : start + size], interactive, loop.create_future())
-            for start in range(0, len(tasks), size)
-        ]
-        (self._interactive if interactive else self._waiting).extend(chunks)
-        self._pump()
-        every = asyncio.gather(*(chunk.result for chunk in chunks))
-        every.add_done_callback(_look_at)
-        try:
-            parts = await asyncio.wait_for(every, self._settings.predict_timeout)
-        except asyncio.TimeoutError:
+        self._check_room(len(tasks), interactive)
+        version = self._active_version(project_id)
+        if self._late and not interactive:
+            known = self._late.find(version, project_id, label_config, params, tasks)
+            if known:
+                rest = [task for place, task in enumerate(tasks) if place not in known]
+                request = Request(project_id, label_config, rest, params, interactive=False)
+                return await self._join(request, known, len(tasks), gone)
+        flight = None if body is None or len(body) > _COMPARED else (version, body)
+        same = self._flights.get(flight) if flight else None
+        if same is None:
+            same = Request(project_id, label_config, tasks, params, interactive=interactive)
+            if flight:
+                same.flight = flight
+                self._flights[flight] = same
+        return await self._wait(same, gone)
+
+    # --- clients ---------------------------------------------------------------------------------------
+
+    def _check_room(self, count: int, interactive: bool) -> None:
+        waiting = self._queues.interactive_tasks if interactive else self._queues.tasks
+        if waiting + count > self._settings.max_queued_tasks:
             raise Unavailable(
-                f"No prediction after {self._settings.predict_timeout:g} s for {len(tasks)} tasks of project "
-                f"{project_id}. Ask for fewer tasks at once, or make predict() faster."
-            ) from None
+                f"{waiting} tasks wait already, and no more than {self._settings.max_queued_tasks} may "
+                "(--max-queued-tasks). Try again later, or with fewer tasks."
+            )
+
+    async def _wait(self, request: Request, gone: Gone | None) -> Predictions:
+        """Begin with a request if that has not been done, and wait for its outcome."""
+        loop = self._loop
+        if loop is None:  # asked once: before Python 3.12 that is a system call
+            loop = self._loop = asyncio.get_running_loop()
+        waiter = _Waiter(loop.create_future(), gone)
+        waiters = self._open.get(request)
+        if waiters is None:
+            self._open[request] = [waiter]
+            self._queues.add(request)
+            self._runner.hurry()
+            self._pump()
+            if self._patrol is None:
+                self._patrol = loop.call_later(_GLANCE, self._look_around)
+        else:
+            waiters.append(waiter)
+        try:
+            return await waiter.future
         finally:
-            for chunk in chunks:  # what has not started is not worth starting any more
-                chunk.result.cancel()
-            self._drop_given_up()
-        outcome = Predictions([], parts[-1][2].version, parts[-1][2].number)
-        for results, problems, _ in parts:
-            outcome.results += results
-            outcome.problems += problems
-        for problem in outcome.problems:
-            self._observer.problem(project_id, problem)
-        if outcome.problems and (interactive or self._settings.strict):
-            first = outcome.problems[0]
-            raise PredictError(f"Task {first.task or '(no id)'}: {first.message}")
+            if waiter.watch is not None:
+                waiter.watch.cancel()
+            if waiters := self._open.get(request):
+                waiters.remove(waiter)
+                if not waiters:
+                    self._drop(request)
+
+    async def _join(self, request: Request, known: dict[int, Entry], count: int, gone: Gone | None) -> Predictions:
+        """Wait for the outcome of a request, and for late tasks that were asked for again with it."""
+        entries = list(known.values())
+        for entry in entries:
+            entry.clients += 1
+        try:
+            outcome = Predictions([], "", 0)
+            if request.tasks:
+                outcome = await self._wait(request, gone)
+            unfinished = [entry.result for entry in entries if not entry.result.done()]
+            if unfinished:
+                left = self._settings.predict_deadline - (time.monotonic() - request.since)
+                await asyncio.wait(unfinished, timeout=max(left, 0))
+        finally:
+            for entry in entries:
+                entry.clients -= 1
+        finished = {
+            place: entry for place, entry in known.items() if entry.result.done() and not entry.result.cancelled()
+        }
+        self._late.delivered(list(finished.values()))
+        rest = iter(outcome.results)
+        outcome.results = [
+            (finished[place].result.result() if place in finished else NOTHING) if place in known else next(rest)
+            for place in range(count)
+        ]
         return outcome
 
-    def _pump(self) -> None:
-        while self._runner.has_room():
-            chunks = self._next()
-            if not chunks:
-                return
-            first, groups = chunks[0], [Group(chunk.tasks) for chunk in chunks]
-            running = self._runner.submit(Call(first.project_id, first.label_config, groups, first.params))
-            task = asyncio.get_running_loop().create_task(self._run(chunks, running))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
-
-    def _next(self) -> list[_Chunk]:
-        """The chunks of the next call."""
-        self._drop_given_up()
-        for queue in (self._interactive, self._waiting):
-            if not queue:
+    def _look_around(self) -> None:
+        """Which requests are overdue, and which clients have gone meanwhile?"""
+        self._patrol = None
+        now = time.monotonic()
+        for request, waiters in list(self._open.items()):
+            age = now - request.since
+            if age < _GLANCE:
+                break
+            if age >= self._settings.predict_deadline:
+                self._overdue(request)
                 continue
-            first = queue.popleft()
-            if first.interactive or first.retried or not self._mergeable:
-                return [first]
-            return [first, *self._company(first)]
-        return []
+            for waiter in waiters:
+                if waiter.gone is not None and waiter.watch is None:
+                    waiter.watch = asyncio.get_running_loop().create_task(_watch(waiter, waiter.gone))
+        if self._open:
+            self._patrol = asyncio.get_running_loop().call_later(_GLANCE, self._look_around)
 
-    def _drop_given_up(self) -> None:
-        """Let go of requests that nobody waits for any more, also while no worker is there."""
-        for queue in (self._interactive, self._waiting):
-            while queue and queue[0].result.done():
-                queue.popleft()
+    def _overdue(self, request: Request) -> None:
+        seconds, count = self._settings.predict_deadline, len(request.tasks)
+        if request.interactive or self._settings.strict:
+            self._fail(
+                request,
+                Unavailable(
+                    f"No prediction after {seconds:g} s (--predict-deadline) for {count} tasks of project "
+                    f"{request.project_id}. Ask for fewer tasks at once, or make predict() faster."
+                ),
+            )
+            return
+        _log.warning(
+            "%d of %d tasks of project %s were not ready after %g s (--predict-deadline). They are finished, and "
+            "stored in Label Studio then.",
+            request.left,
+            count,
+            request.project_id,
+            seconds,
+        )
+        request.late = True
+        self._late.adopt(request, self._active_version(request.project_id))
+        self._settle(request, request.predictions())
 
-    def _company(self, first: _Chunk) -> list[_Chunk]:
-        room = self._settings.max_batch_size - len(first.tasks)
-        company: list[_Chunk] = []
-        kept: deque[_Chunk] = deque()
-        while self._waiting and room > 0:
-            chunk = self._waiting.popleft()
-            if chunk.result.done():
+    def _settle(self, request: Request, outcome: Predictions | Exception) -> None:
+        """Tell whoever waits for a request; whoever asks the same now asks anew."""
+        if request.flight is not None:
+            self._flights.pop(request.flight, None)
+            request.flight = None
+        for waiter in self._open.pop(request, ()):
+            if waiter.future.done():
                 continue
-            if first.fits(chunk) and len(chunk.tasks) <= room:
-                company.append(chunk)
-                room -= len(chunk.tasks)
+            if isinstance(outcome, Exception):
+                waiter.future.set_exception(outcome)
             else:
-                kept.append(chunk)
-        self._waiting.extendleft(reversed(kept))
-        return company
+                waiter.future.set_result(outcome)
 
-    async def _run(self, chunks: list[_Chunk], running: Coroutine[Any, Any, tuple[Answer, float]]) -> None:
-        try:
-            answer, seconds = await running
-        except WorkerDied as error:
-            self._again(chunks, error)
-        except Exception as error:  # noqa: BLE001 - every requester must hear of it
-            for chunk in chunks:
-                if not chunk.result.done():
-                    chunk.result.set_exception(error)
-        else:
-            self._observer.predicted(sum(len(chunk.tasks) for chunk in chunks), len(chunks), seconds)
-            self._deliver(chunks, answer)
+    def _drop(self, request: Request) -> None:
+        """What has not started is not worth starting any more."""
+        self._queues.remove(request)
+        request.over = True
+        self._settle(request, ClientGone())
 
-    def _deliver(self, chunks: list[_Chunk], answer: Answer) -> None:
+    def _fail(self, request: Request, error: Exception) -> None:
+        self._queues.remove(request)
+        request.over = True
+        if request.late:
+            _log.error("Late predictions of project %s failed: %s", request.project_id, error)
+            self._late.given_up(request)
+        self._settle(request, error)
+
+    # --- calls -----------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Submit what there is room for."""
+        queues, runner = self._queues, self._runner
+        while queues:
+            if self._keeping or queues.suspects:
+                self._keeping = bool(queues.suspects)
+                runner.keep_free(self._keeping)
+            room: Room = "now"
+            if queues.has_interactive:
+                pieces = queues.interactive() if runner.has_room("now") else []
+            elif queues.suspects and runner.has_room("alone"):
+                room, pieces = "alone", [queues.suspects.popleft()]
+            elif runner.has_room("now"):
+                pieces = queues.batch(merge=self._mergeable)
+            elif queues.has_full_batch and runner.has_room("ahead"):
+                room, pieces = "ahead", queues.batch(merge=False)
+            else:
+                return
+            if not pieces:
+                return
+            self._submit(pieces, room)
+
+    def _submit(self, pieces: list[Piece], room: Room) -> None:
+        now = time.monotonic()
+        for piece in pieces:
+            if not piece.start:
+                self._observer.waited(now - piece.request.since)
+        first = pieces[0].request
+        tasks = pieces[0].tasks if len(pieces) == 1 else [task for piece in pieces for task in piece.tasks]
+        call = Call(first.project_id, first.label_config, tasks, [len(piece) for piece in pieces], first.params)
+        self._runner.submit(call, _Running(self, pieces), room)
+
+    def _deliver(self, pieces: list[Piece], answer: Answer) -> None:
+        """Hand the next results of a call to its requests."""
         self._mergeable = self._mergeable and answer.mergeable
-        for index, chunk in enumerate(chunks):
-            if not chunk.result.done():
-                problems = [problem for problem in answer.problems if problem.group == index]
-                chunk.result.set_result((answer.results[index], problems, answer))
+        self._guilty = 0
+        problems = answer.problems
+        at = 0
+        for piece in pieces:
+            items = answer.results[at : at + len(piece)]
+            request, start = piece.request, piece.start
+            piece.fill(items)
+            if not request.over and items:
+                if problems:
+                    for problem in problems:
+                        if at <= problem.place < at + len(items):
+                            self._note(request, problem)
+                request.version, request.number = answer.version, answer.number
+                self._filled(request, start, items)
+            at += len(items)
 
-    def _again(self, chunks: list[_Chunk], error: WorkerDied) -> None:
-        """Each request of a call whose worker died gets one more try, alone, so that the guilty one is found."""
-        for chunk in reversed(chunks):
-            if chunk.result.done():
+    def _note(self, request: Request, problem: Problem) -> None:
+        request.problems.append(problem)
+        self._observer.problem(request.project_id, problem)
+
+    def _filled(self, request: Request, start: int, items: list[bytes]) -> None:
+        if request.late:
+            self._late.filled(request, start, items)
+        if request.left:
+            return
+        request.over = True
+        if request.problems and (request.interactive or self._settings.strict):
+            first = request.problems[0]
+            self._settle(request, PredictError(f"Task {first.task or '(no id)'}: {first.message}"))
+        else:
+            self._settle(request, request.predictions())
+
+    def _died(self, pieces: list[Piece], error: WorkerDied) -> None:
+        """A worker ended, or was stuck, in a call: find the guilty task and try the others again."""
+        for piece in reversed(pieces):
+            if piece.request.over or not len(piece):
                 continue
-            if chunk.retried:
-                chunk.result.set_exception(error)
-                continue
-            chunk.retried = True
-            (self._interactive if chunk.interactive else self._waiting).appendleft(chunk)
+            again = [piece]
+            if error.alone and len(pieces) == 1:
+                piece.deaths += 1
+                if len(piece) > 1:
+                    again = piece.halves()
+                elif error.stuck or piece.deaths >= _LIVES:
+                    self._blame(piece, error)
+                    continue
+            self._queues.suspects.extendleft(reversed(again))
         self._pump()
 
+    def _blame(self, piece: Piece, error: WorkerDied) -> None:
+        """A task gets no prediction because no worker survives it."""
+        request, start = piece.request, piece.start
+        identity = str(task_id(piece.tasks[0]) or "")[:_SHOWN]
+        problem = Problem(0, identity, "predict", str(error), "timeout" if error.stuck else "crashed")
+        _log.error("Task %s got no prediction: %s", identity or "(no id)", error)
+        piece.fill([NOTHING])
+        self._note(request, problem)
+        self._filled(request, start, [NOTHING])
+        self._guilty += 1
+        if self._guilty >= _GUILTY_IN_A_ROW:
+            self._runner.failing(f"{self._guilty} tasks in a row, each alone, ended in the same way. {error}")
 
-def _look_at(done: asyncio.Future[Any]) -> None:
-    """Take note of how it ended, so that nothing is logged about a request that was given up."""
-    if not done.cancelled():
-        done.exception()
+
+class _Running:
+    """A call that was submitted. See `Listener`."""
+
+    __slots__ = ("_dispatcher", "_pieces", "_requests", "_tasks")
+
+    def __init__(self, dispatcher: Dispatcher, pieces: list[Piece]) -> None:
+        self._dispatcher, self._pieces = dispatcher, pieces
+        self._tasks, self._requests = sum(map(len, pieces)), len(pieces)
+
+    def streamed(self, answer: Answer) -> None:
+        self._dispatcher._deliver(self._pieces, answer)  # noqa: SLF001 - a part of it
+
+    def answered(self, answer: Answer, seconds: float) -> None:
+        self._dispatcher._observer.predicted(self._tasks, self._requests, seconds)  # noqa: SLF001
+        self._dispatcher._deliver(self._pieces, answer)  # noqa: SLF001
+
+    def failed(self, error: Exception) -> None:
+        if isinstance(error, WorkerDied):
+            self._dispatcher._died(self._pieces, error)  # noqa: SLF001
+            return
+        for piece in self._pieces:
+            if not piece.request.over:
+                self._dispatcher._fail(piece.request, error)  # noqa: SLF001
+
+
+async def _watch(waiter: _Waiter, gone: Gone) -> None:
+    await gone()
+    if not waiter.future.done():
+        waiter.future.set_exception(ClientGone())

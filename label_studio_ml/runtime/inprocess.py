@@ -8,28 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 
-from ..backend.answers import ASYNC_CALLS, Answer
+from ..backend.answers import Answer
 from ..backend.host import ModelHost
 from ..errors import LoadError
-from .runner import Call, ModelStatus
+from ..settings import Settings
+from .runner import Call, Listener, ModelStatus, Room
 
 
 class InProcess:
     """See `Runner`."""
 
-    def __init__(self, host: ModelHost, threads: int, active_version: Callable[[str], int]) -> None:
+    def __init__(self, host: ModelHost, settings: Settings, active_version: Callable[[str], int]) -> None:
         self._host = host
         self._active_version = active_version
         description = host.describe()
-        self._capacity = ASYNC_CALLS if description.concurrent else threads
+        self._capacity = settings.max_concurrent if description.concurrent else settings.threads
         self._executor = ThreadPoolExecutor(self._capacity, thread_name_prefix="predict")
-        self._busy = 0
+        self._calls: set[asyncio.Task[None]] = set()
         self.status = ModelStatus("ready", description=description)
         self.on_free: Callable[[], None] = lambda: None
         self.changed = asyncio.Event()
@@ -49,32 +50,60 @@ class InProcess:
     def hurry(self) -> None:
         """See `Runner`."""
 
+    def retry(self) -> None:
+        """See `Runner`."""
+
+    def failing(self, error: str) -> None:
+        """See `Runner`."""
+
+    def keep_free(self, wanted: bool) -> None:
+        """See `Runner`."""
+
     @property
     def pids(self) -> list[int]:
         """See `Runner`."""
         return []
 
-    def has_room(self) -> bool:
+    @property
+    def memory(self) -> dict[str, int]:
         """See `Runner`."""
-        return self._busy < self._capacity
+        return {}
 
-    def submit(self, call: Call) -> Coroutine[Any, Any, tuple[Answer, float]]:
+    def has_room(self, room: Room) -> bool:
         """See `Runner`."""
-        self._busy += 1
-        return self._run(call)
+        return room != "ahead" and len(self._calls) < self._capacity
 
-    async def _run(self, call: Call) -> tuple[Answer, float]:
-        started = time.perf_counter()
-        number = self._active_version(call.project_id)
-        params = msgspec.json.decode(call.params)
-        try:
-            answer = await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._host.predict, call.project_id, call.label_config, number, call.groups, params
-            )
-        finally:
-            self._busy -= 1
+    def submit(self, call: Call, listener: Listener, room: Room) -> None:  # noqa: ARG002 - no call ends the process
+        """See `Runner`."""
+        task = asyncio.get_running_loop().create_task(self._run(call, listener))
+        self._calls.add(task)
+
+        def done(_task: asyncio.Task[None]) -> None:
+            self._calls.discard(task)
             self.on_free()
-        return answer, time.perf_counter() - started
+
+        task.add_done_callback(done)
+
+    async def _run(self, call: Call, listener: Listener) -> None:
+        started = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        number = self._active_version(call.project_id)
+
+        def streamed(answer: Answer) -> None:
+            loop.call_soon_threadsafe(listener.streamed, answer)
+
+        def predict() -> Answer:
+            params = msgspec.json.decode(call.params)
+            return self._host.predict(
+                call.project_id, call.label_config, number, call.tasks, call.sizes, params, streamed
+            )
+
+        try:
+            answer = await loop.run_in_executor(self._executor, predict)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the request must hear of it
+            listener.failed(error)
+        else:
+            listener.answered(answer, time.perf_counter() - started)
 
     async def warm(self, project_id: str, label_config: str | None) -> str:
         """See `Runner`."""
@@ -83,6 +112,10 @@ class InProcess:
     async def swap(self, project_id: str, version: int, activate: Callable[[str], Awaitable[None]]) -> None:
         """See `Runner`."""
         await activate(await self._load(project_id, None, version))
+
+    async def store(self, project_id: str, predictions: list[dict[str, Any]]) -> None:
+        """See `Runner`."""
+        await asyncio.to_thread(self._host.store, project_id, predictions)
 
     async def _load(self, project_id: str, label_config: str | None, version: int) -> str:
         loop = asyncio.get_running_loop()

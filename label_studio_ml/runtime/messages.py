@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from ..backend.answers import Answer, Broken, Configure, Group, Ready, Stop
+from ..backend.answers import Answer, Broken, Configure, Ready, Stop
 
 
 class Warm(msgspec.Struct, tag="warm"):
@@ -20,14 +22,23 @@ class Warm(msgspec.Struct, tag="warm"):
 
 
 class Predict(msgspec.Struct, tag="predict"):
-    """Predict for the tasks of some requests. `params` is JSON."""
+    """Predict for the tasks of some requests; `sizes` has how many each brought. `params` is JSON."""
 
     id: int
     project_id: str
     label_config: str | None
     version: int
-    groups: list[Group]
+    tasks: list[bytes]
+    sizes: list[int]
     params: bytes
+
+
+class Store(msgspec.Struct, tag="store"):
+    """Have Label Studio store predictions that became ready after their request was answered."""
+
+    id: int
+    project_id: str
+    predictions: list[dict[str, Any]]
 
 
 class Warmed(msgspec.Struct, tag="warmed"):
@@ -35,6 +46,20 @@ class Warmed(msgspec.Struct, tag="warmed"):
 
     id: int
     version: str
+
+
+class Loading(msgspec.Struct, tag="loading"):
+    """The instance that a call needs is being constructed, or (`over`) has been: this time is not the call's."""
+
+    id: int
+    over: bool
+
+
+class Streamed(msgspec.Struct, tag="streamed"):
+    """Results of the next tasks of a `Predict` that goes on."""
+
+    id: int
+    answer: Answer
 
 
 class Answered(msgspec.Struct, tag="answered"):
@@ -45,6 +70,13 @@ class Answered(msgspec.Struct, tag="answered"):
     seconds: float
 
 
+class Stored(msgspec.Struct, tag="stored"):
+    """Answer to a `Store`; `error` when it did not work."""
+
+    id: int
+    error: str
+
+
 class Refused(msgspec.Struct, tag="refused"):
     """A `Warm` or `Predict` failed as a whole: the instance could not be constructed."""
 
@@ -53,8 +85,8 @@ class Refused(msgspec.Struct, tag="refused"):
     detail: str
 
 
-ToWorker = Configure | Warm | Predict | Stop
-FromWorker = Ready | Broken | Warmed | Answered | Refused
+ToWorker = Configure | Warm | Predict | Store | Stop
+FromWorker = Ready | Broken | Warmed | Loading | Streamed | Answered | Stored | Refused
 
 encode = msgspec.msgpack.Encoder().encode
 to_worker = msgspec.msgpack.Decoder(ToWorker).decode

@@ -1,7 +1,8 @@
-"""[web process] Predict workers: started, watched, replaced when they die, swapped for a new version.
+"""[web process] Predict workers: started, given calls, watched, replaced when they die, swapped for a new version.
 
 A new version gets new workers, because authors keep weights in module globals that only a fresh process rebuilds.
-They load it beside the old ones, take over, and the old ones finish what they have.
+They load it beside the old ones, take over, and the old ones finish what they have. Workers that have grown too
+large go the same way, and all of them when the author's code has changed.
 """
 
 from __future__ import annotations
@@ -10,35 +11,32 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from .. import channel
-from ..backend.answers import ASYNC_CALLS, Answer, Broken, Configure, Ready, Stop
+from ..backend.answers import Broken, Configure, Ready, Stop
 from ..backend.source import Source
-from ..errors import LoadError, SourceError, WorkerDied
+from ..errors import LabelStudioError, LoadError, SourceError, WorkerDied
 from ..settings import Settings
 from . import messages
-from .runner import Call, ModelStatus
+from .process import Process
+from .runner import Call, Listener, ModelStatus, Room
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
-_RETIRE_TIMEOUT = 120.0
+_FIRST_REFUSAL = 1.0
+_RETIRE_TIMEOUT = 60.0
+_ROUND = 0.5
+"""Seconds between two looks at how the workers are doing."""
+
+_RECYCLE_PAUSE = 30.0
+"""Seconds until a worker is replaced after all, when its replacement did not load."""
+
+_QUICK = 0.005
+"""Seconds of a call that are short enough to send the next one ahead: a click waits for that one, too."""
+
 _log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False)
-class _Worker:
-    """One worker process and what it was asked."""
-
-    name: str
-    child: channel.Child | None = None
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-    broken: Exception | None = None
-    lost: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
-    predicting: int = 0
-    retiring: bool = False
 
 
 class Pool:
@@ -63,23 +61,34 @@ class Pool:
         """
         self.status = ModelStatus()
         self.on_free: Callable[[], None] = lambda: None
+        self.preloaded: Sequence[tuple[str, str | None]] = ()
         self._source, self._settings, self._forwarded = source, settings, forwarded
         self._active_version, self._on_restart = active_version, on_restart
-        self._workers: list[_Worker] = []
-        self._retired: set[_Worker] = set()
+        self._devices = [device for device in settings.devices.replace(",", " ").split() if device]
+        self._workers: list[Process] = []
+        self._retired: set[Process] = set()
+        self._reserved: Process | None = None
         self._ids = itertools.count(1)
         self._names = itertools.count(1)
         self._chores: set[asyncio.Task[None]] = set()
-        self._failures = 0
+        self._failures = self._refusals = 0
         self._stopping = False
         self._swapping = asyncio.Lock()
         self._hurried = asyncio.Event()
+        self._used_at = time.monotonic()
+        self._recycle_at = 0.0
+        self._starting: asyncio.Task[None] | None = None
         self.changed = asyncio.Event()
 
     async def start(self) -> None:
         """Start the workers; they load in the background."""
-        for _ in range(self._settings.workers):
-            self._workers.append(await self._spawn())
+        await self._start_all()
+        self._chore(self._watch())
+
+    async def _start_all(self) -> None:
+        async with self._swapping:
+            for slot in range(0 if self._workers else self._count):
+                self._workers.append(await self._spawn(slot))
 
     async def stop(self, timeout: float) -> None:
         """End every worker: in order if it does so within `timeout` seconds, else at once."""
@@ -96,135 +105,224 @@ class Pool:
             if worker.child is not None:
                 worker.child.kill()
 
-    def hurry(self) -> None:
+    def retry(self) -> None:
         """See `Runner`."""
         self._hurried.set()
+
+    def hurry(self) -> None:
+        """See `Runner`."""
+        self._used_at = time.monotonic()
+        if self.status.state == "unloaded":
+            self.status = ModelStatus("loading", description=self.status.description)
+            self._starting = self._chore(self._start_all())
+
+    def failing(self, error: str) -> None:
+        """See `Runner`."""
+        if self.status.state != "failed":
+            delay = min(_FIRST_REFUSAL * 2**self._refusals, _LONGEST_DELAY)
+            self._refusals += 1
+            _log.error("The model is not asked for %g s: %s", delay, error)
+            self._failed(f"The model does not survive being asked. {error}")
+            self._chore(self._try_again_after(delay))
 
     @property
     def pids(self) -> list[int]:
         """Process ids of the workers."""
         return [worker.child.pid for worker in self._workers if worker.child is not None]
 
-    # --- as a Runner -----------------------------------------------------------------------------------
+    @property
+    def memory(self) -> dict[str, int]:
+        """Bytes of memory that each worker takes up, by its place."""
+        return {str(worker.slot): worker.memory for worker in self._workers}
 
-    def has_room(self) -> bool:
-        """Whether a worker can take a call now. A class that failed to load refuses calls, which is quick."""
-        return self._free() is not None or self.status.state == "failed"
+    # --- calls -----------------------------------------------------------------------------------------
 
-    def submit(self, call: Call) -> Coroutine[Any, Any, tuple[Answer, float]]:
+    def has_room(self, room: Room) -> bool:
+        """See `Runner`. A class that failed to load refuses calls, which is quick."""
+        return self.status.state == "failed" or self._free(room) is not None
+
+    def keep_free(self, wanted: bool) -> None:
         """See `Runner`."""
-        worker = self._free()
-        if worker is None:
-            return self._refuse()
+        if not wanted:
+            self._reserved = None
+        elif self._reserved is None or not self._reserved.usable or self._reserved not in self._workers:
+            usable = [worker for worker in self._workers if worker.usable]
+            self._reserved = min(usable, key=lambda worker: len(worker.calls), default=None)
+
+    def submit(self, call: Call, listener: Listener, room: Room) -> None:
+        """See `Runner`."""
+        self._used_at = time.monotonic()
+        worker = self._free(room)
+        if self.status.state == "failed" or worker is None:
+            asyncio.get_running_loop().call_soon(listener.failed, LoadError(self.status.error))
+            return
+        if room == "alone":
+            worker.alone, self._reserved = True, None
         # Worker and version are chosen in one go: a swap in between must not part them.
-        number = self._active_version(call.project_id)
-        message = messages.Predict(
-            next(self._ids), call.project_id, call.label_config, number, call.groups, call.params
-        )
-        worker.predicting += 1
-        return self._run(worker, self._ask(worker, message))
+        worker.predict(next(self._ids), self._active_version(call.project_id), call, listener)
 
-    async def _refuse(self) -> tuple[Answer, float]:
-        raise LoadError(self.status.error) if self.status.state == "failed" else WorkerDied()
-
-    async def _run(self, worker: _Worker, reply_to_come: asyncio.Future[Any]) -> tuple[Answer, float]:
-        try:
-            reply = await reply_to_come
-        finally:
-            worker.predicting -= 1
-            self.on_free()
-        return reply.answer, reply.seconds
+    def _free(self, room: Room) -> Process | None:
+        """The worker with the least to do that can take such a call."""
+        best, least = None, 0
+        for worker in self._workers:
+            calls = len(worker.calls)
+            if not worker.usable or worker.alone or (best is not None and calls >= least):
+                continue
+            if room == "alone":
+                fits = calls == 0
+            elif worker is self._reserved:
+                fits = False
+            elif room == "now":
+                fits = calls < worker.limit
+            else:
+                fits = worker.limit == 1 and calls == 1 and worker.served > 0 and worker.seconds < _QUICK
+            if fits:
+                best, least = worker, calls
+        return best
 
     async def warm(self, project_id: str, label_config: str | None) -> str:
         """See `Runner`."""
+        self.hurry()
+        if self._starting is not None:
+            await asyncio.shield(self._starting)
         worker = self._workers[0]
         await self._loaded(worker)
         return await self._warm(worker, project_id, label_config, self._active_version(project_id))
 
+    async def store(self, project_id: str, predictions: list[dict[str, Any]]) -> None:
+        """See `Runner`."""
+        self.hurry()
+        worker = next((worker for worker in self._workers if worker.usable), None)
+        if worker is None:
+            raise WorkerDied("There is no process that could store them.")
+        reply = await worker.ask(messages.Store(next(self._ids), project_id, predictions))
+        if reply.error:
+            raise LabelStudioError(reply.error)
+
+    # --- new workers for old ones ------------------------------------------------------------------------
+
     async def swap(self, project_id: str, version: int, activate: Callable[[str], Awaitable[None]]) -> None:
         """See `Runner`."""
         async with self._swapping:
-            fresh: list[_Worker] = []
-            try:
-                name = ""
-                for _ in self._workers:
-                    fresh.append(await self._spawn())  # noqa: PERF401 - those started so far must be known
-                for worker in fresh:
-                    await self._loaded(worker)
-                    name = await self._warm(worker, project_id, None, version)
+            name = ""
+
+            async def warm(worker: Process) -> None:
+                nonlocal name
+                name = await self._warm(worker, project_id, None, version)
+
+            async with self._fresh(range(self._count), warm) as fresh:
                 await activate(name)
-            except BaseException as error:  # also one of the store, or the end of the server: they must not stay
-                for worker in fresh:
+                self._exchange(fresh)
+
+    async def reload(self) -> None:
+        """Let new workers import the author's code as it is now, and take over.
+
+        Raises:
+            LoadError: it cannot be imported; the old ones stay.
+        """
+        async with self._swapping, self._fresh(range(self._count), self._warm_preloaded) as fresh:
+            self._exchange(fresh)
+
+    async def _recycle(self, old: Process, why: str) -> None:
+        """Replace one worker that has grown or served long enough."""
+        async with self._swapping:
+            if old not in self._workers or not old.usable:
+                return
+
+            async def warm(worker: Process) -> None:
+                for project_id, label_config in list(old.loaded)[-self._settings.max_loaded_models :]:
+                    await self._warm(worker, project_id, label_config, self._active_version(project_id))
+
+            try:
+                async with self._fresh([old.slot], warm) as fresh:
+                    if old in self._workers:
+                        _log.info("%s is replaced: %s", old.name.capitalize(), why)
+                        self._exchange(fresh, [old])
+            except (LoadError, WorkerDied) as error:
+                self._recycle_at = time.monotonic() + _RECYCLE_PAUSE
+                _log.warning("%s stays although %s: %s", old.name.capitalize(), why, error)
+
+    @contextlib.asynccontextmanager
+    async def _fresh(self, slots: Sequence[int], warm: Callable[[Process], Awaitable[None]]) -> Any:
+        """Workers that are loaded and warm; ended unless they have become ours inside.
+
+        Raises:
+            LoadError: the author's code cannot be imported, or the class not constructed.
+            WorkerDied: one of them ended meanwhile.
+        """
+        fresh: list[Process] = []
+        try:
+            for slot in slots:
+                fresh.append(await self._spawn(slot))  # noqa: PERF401 - those started so far must be known
+            for worker in fresh:
+                await self._loaded(worker)
+                await warm(worker)
+            yield fresh
+        except BaseException as error:  # also one of the store, or the end of the server: they must not stay
+            for worker in fresh:
+                if worker not in self._workers:
                     worker.retiring = True
                     if worker.child is not None:
                         worker.child.kill()
-                if isinstance(error, SourceError):
-                    raise LoadError(str(error)) from error
-                raise
-            old, self._workers = self._workers, fresh
-            for worker in old:
-                self._retire(worker)
-            for worker in fresh:
-                if worker.lost.is_set():  # it died before it was one of ours to replace
-                    self._chore(self._replace(worker))
-            self.on_free()
+            if isinstance(error, SourceError):
+                raise LoadError(str(error)) from error
+            raise
+
+    def _exchange(self, fresh: list[Process], old: list[Process] | None = None) -> None:
+        """Let fresh workers take over from old ones, by default from all."""
+        old = list(self._workers) if old is None else old
+        self._workers = sorted(
+            [*(worker for worker in self._workers if worker not in old), *fresh], key=lambda worker: worker.slot
+        )
+        for worker in old:
+            self._retire(worker)
+        self._refusals = 0
+        self._is_ready(fresh[0])
+        for worker in fresh:
+            if worker.lost.is_set():  # it died before it was one of ours to replace
+                self._chore(self._replace(worker))
+        self.on_free()
 
     # --- workers ---------------------------------------------------------------------------------------
 
-    def _free(self) -> _Worker | None:
-        description = self.status.description
-        limit = ASYNC_CALLS if description and description.concurrent else self._settings.threads
-        candidates = [
-            worker
-            for worker in self._workers
-            if worker.ready.is_set()
-            and worker.broken is None
-            and not worker.lost.is_set()
-            and worker.predicting < limit
-        ]
-        return min(candidates, key=lambda worker: worker.predicting, default=None)
+    @property
+    def _count(self) -> int:
+        return max(self._settings.workers, len(self._devices))
 
-    async def _spawn(self) -> _Worker:
-        worker = _Worker(f"worker {next(self._names)}")
+    async def _spawn(self, slot: int) -> Process:
+        worker = Process(f"worker {next(self._names)}", slot)
+        environment = {"CUDA_VISIBLE_DEVICES": self._devices[slot % len(self._devices)]} if self._devices else {}
         worker.child = await channel.start(
             "label_studio_ml.runtime.worker",
-            {},
+            environment,
             lambda frame: self._received(worker, frame),
             lambda: self._lost(worker),
         )
         worker.child.send(messages.encode(Configure(worker.name, self._source, self._forwarded)))
         return worker
 
-    async def _loaded(self, worker: _Worker) -> None:
+    async def _loaded(self, worker: Process) -> None:
         await worker.ready.wait()
         if worker.broken is not None:
             raise worker.broken
 
-    async def _warm(self, worker: _Worker, project_id: str, label_config: str | None, version: int) -> str:
-        reply = await self._ask(worker, messages.Warm(next(self._ids), project_id, label_config, version))
+    async def _warm(self, worker: Process, project_id: str, label_config: str | None, version: int) -> str:
+        reply = await worker.ask(messages.Warm(next(self._ids), project_id, label_config, version))
         name: str = reply.version
         return name
 
-    def _ask(self, worker: _Worker, message: messages.Predict | messages.Warm) -> asyncio.Future[Any]:
-        """Send a message now; the future brings the reply."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if worker.child is None or worker.lost.is_set():
-            future.set_exception(WorkerDied())
-            return future
-        worker.asked[message.id] = future
-        future.add_done_callback(lambda _: worker.asked.pop(message.id, None))
-        worker.child.send(messages.encode(message))
-        return future
+    async def _warm_preloaded(self, worker: Process) -> None:
+        for project_id, label_config in self.preloaded:
+            await self._warm(worker, project_id, label_config, self._active_version(project_id))
 
-    def _received(self, worker: _Worker, frame: bytes) -> None:
+    def _received(self, worker: Process, frame: bytes) -> None:
         message = messages.from_worker(frame)
         if isinstance(message, Ready):
-            if worker in self._workers or self.status.description is None:
-                self._failures = 0
-                self.status = ModelStatus("ready", description=message.description)
-            worker.ready.set()
-            self.changed.set()
-            self.on_free()
+            worker.description = message.description
+            worker.limit = (
+                self._settings.max_concurrent if message.description.concurrent else self._settings.threads
+            )
+            self._chore(self._make_ready(worker))
         elif isinstance(message, Broken):
             worker.broken = (SourceError if message.usage else LoadError)(message.error)
             if worker in self._workers:
@@ -233,60 +331,92 @@ class Pool:
                 _log.log(level, "%s", f"{message.error}\n{message.detail}".rstrip())
                 self._failed(message.error, usage=message.usage)
             worker.ready.set()
-        else:
-            future = worker.asked.get(message.id)
-            if future is None or future.done():
+        elif worker.received(message):
+            self._refusals = 0
+            self.on_free()
+
+    async def _make_ready(self, worker: Process) -> None:
+        """Its code is imported: have it construct what is to be there from the start, then give it calls."""
+        ours = worker in self._workers  # or else to be, after a swap: it must not know of another version
+        if ours:
+            try:
+                await self._warm_preloaded(worker)
+            except WorkerDied:  # `_bury` says so
                 return
-            if isinstance(message, messages.Refused):
-                future.set_exception(LoadError(message.error))
-            else:
-                future.set_result(message)
+            except LoadError as error:
+                worker.broken = error
+                worker.ready.set()
+                self._failed(str(error))
+                return
+        worker.ready.set()
+        worker.usable = not worker.lost.is_set()
+        if ours and worker in self._workers:
+            self._failures = 0
+            if not self._refusals or self.status.state != "failed":
+                self._is_ready(worker)
+            self.on_free()
+
+    def _is_ready(self, worker: Process) -> None:
+        self.status = ModelStatus("ready", description=worker.description)
+        self.changed.set()
 
     def _failed(self, error: str, *, usage: bool = False) -> None:
         self.status = ModelStatus("failed", error, usage, self.status.description)
         self.changed.set()
         self.on_free()
 
-    def _lost(self, worker: _Worker) -> None:
+    async def _try_again_after(self, delay: float) -> None:
+        self._hurried.clear()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._hurried.wait(), delay)
+        self.status = ModelStatus("loading", description=self.status.description)
+        if usable := [worker for worker in self._workers if worker.usable]:
+            self._is_ready(usable[0])
+        self.on_free()
+
+    def _lost(self, worker: Process) -> None:
+        worker.usable = False
         worker.lost.set()
         self._chore(self._bury(worker))
 
-    async def _bury(self, worker: _Worker) -> None:
+    async def _bury(self, worker: Process) -> None:
         assert worker.child is not None  # noqa: S101 - it was started, or it could not be lost
         how = await worker.child.ended()
-        for future in list(worker.asked.values()):
-            if not future.done():
-                future.set_exception(WorkerDied(f"The process running the model {how}."))
         said_why = worker.broken is not None
         if not worker.ready.is_set():
             worker.broken = WorkerDied(f"The process loading the model {how}.")
             worker.ready.set()
         self._retired.discard(worker)
-        if worker.retiring or self._stopping or worker not in self._workers:
-            return
-        if not said_why:
-            _log.error("%s (pid %d) %s", worker.name.capitalize(), worker.child.pid, how)
-        self._on_restart()
-        if worker.broken is not None and self.status.state != "failed":
-            self._failed(str(worker.broken))
-        await self._replace(worker)
+        ours = not worker.retiring and not self._stopping and worker in self._workers
+        if ours:
+            if not said_why:
+                _log.error("%s (pid %d) %s", worker.name.capitalize(), worker.child.pid, worker.stuck or how)
+            self._on_restart()
+            if worker.broken is not None and self.status.state != "failed":
+                self._failed(str(worker.broken))
+        worker.died(f"The process running the model {how}.")
+        if ours:
+            await self._replace(worker)
 
-    async def _replace(self, worker: _Worker) -> None:
+    async def _replace(self, worker: Process) -> None:
         delay = min(_FIRST_DELAY * 2**self._failures, _LONGEST_DELAY) if self._failures else 0.0
         self._failures += 1
         self._hurried.clear()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._hurried.wait(), delay)
         if worker in self._workers and not self._stopping:
-            fresh = await self._spawn()
-            self._workers[self._workers.index(worker)] = fresh
+            fresh = await self._spawn(worker.slot)
+            if worker in self._workers:
+                self._workers[self._workers.index(worker)] = fresh
+            else:  # they were swapped meanwhile
+                self._retire(fresh)
 
-    def _retire(self, worker: _Worker) -> None:
+    def _retire(self, worker: Process) -> None:
         worker.retiring = True
         self._retired.add(worker)
-        self._chore(self._end(worker, _RETIRE_TIMEOUT))
+        self._chore(self._end(worker, self._settings.predict_timeout + _RETIRE_TIMEOUT))
 
-    async def _end(self, worker: _Worker, timeout: float) -> None:
+    async def _end(self, worker: Process, timeout: float) -> None:
         if worker.child is None:
             return
         worker.retiring = True
@@ -296,7 +426,52 @@ class Pool:
         worker.child.kill()
         await worker.child.wait(5.0)
 
-    def _chore(self, work: Coroutine[Any, Any, None]) -> None:
+    # --- how they are doing ------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """End what is stuck, replace what has grown, unload what nobody uses; for ever."""
+        while True:
+            await asyncio.sleep(_ROUND)
+            for worker in [*self._workers, *self._retired]:
+                self._end_if_stuck(worker)
+            if not self._swapping.locked() and time.monotonic() > self._recycle_at:
+                self._recycle_one()
+            self._unload_if_idle()
+
+    def _end_if_stuck(self, worker: Process) -> None:
+        timeout = self._settings.predict_timeout
+        if worker.child is not None and not worker.stuck and worker.overdue(timeout):
+            worker.usable = False
+            worker.stuck = f"The call took more than {timeout:g} s (--predict-timeout) and was ended."
+            worker.child.kill()
+
+    def _recycle_one(self) -> None:
+        most, size = self._settings.max_requests_per_worker, self._settings.max_worker_memory
+        for worker in self._workers:
+            if not worker.usable:
+                continue
+            why = ""
+            if most and worker.served >= most:
+                why = f"it has answered {worker.served} requests (--max-requests-per-worker)"
+            elif size and (memory := worker.memory) > size:
+                why = f"it takes up {memory >> 20} MB of memory (--max-worker-memory)"
+            if why:
+                self._chore(self._recycle(worker, why))
+                return
+
+    def _unload_if_idle(self) -> None:
+        after = self._settings.unload_after
+        busy = self._swapping.locked() or any(worker.calls or worker.asked for worker in self._workers)
+        if busy or not after or self.status.state != "ready" or time.monotonic() - self._used_at < after:
+            return
+        _log.info("Nobody has asked for %g s (--unload-after): the model is unloaded until somebody does", after)
+        self.status = ModelStatus("unloaded", description=self.status.description)
+        old, self._workers = self._workers, []
+        for worker in old:
+            self._retire(worker)
+
+    def _chore(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+        return task

@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-from ..backend.answers import Answer, Description, Group
+from ..backend.answers import Answer, Description
 
 
 class Call(msgspec.Struct):
-    """One call of predict() to be: requests of one project that may share it. `params` is JSON."""
+    """One call of predict() to be: the tasks (JSON) of requests of one project that may share it.
+
+    `sizes` has the number of tasks of each request; `params` is JSON.
+    """
 
     project_id: str
     label_config: str | None
-    groups: list[Group]
+    tasks: list[bytes]
+    sizes: list[int]
     params: bytes
 
 
 class ModelStatus(msgspec.Struct):
-    """How the author's class is doing: `loading`, `ready` or `failed`, and why; `usage`: there is none to load."""
+    """How the author's class is doing, and why; `usage`: there is none to load."""
 
-    state: str = "loading"
+    state: Literal["loading", "ready", "failed", "unloaded"] = "loading"
     error: str = ""
     usage: bool = False
     description: Description | None = None
+
+
+class Listener(Protocol):
+    """Whoever submitted a call hears of it what follows, in this order; one of the last two ends it."""
+
+    def streamed(self, answer: Answer) -> None:
+        """Results of the next tasks have come, while the call goes on."""
+
+    def answered(self, answer: Answer, seconds: float) -> None:
+        """The results of the rest have come; it took that long."""
+
+    def failed(self, error: Exception) -> None:
+        """Nothing more will come: the class cannot be loaded (`LoadError`), the process ended (`WorkerDied`)."""
+
+
+Room = Literal["now", "ahead", "alone"]
+"""A worker that can begin now; one that is about to be done with quick calls; one that has nothing else to do."""
 
 
 class Runner(Protocol):
@@ -47,22 +68,30 @@ class Runner(Protocol):
         """End now."""
 
     def hurry(self) -> None:
+        """Somebody needs the model now: load it if it was unloaded."""
+
+    def retry(self) -> None:
         """Try again now to load a class that failed to."""
+
+    def failing(self, error: str) -> None:
+        """Every task ends its worker: refuse calls for a while, and say so."""
 
     @property
     def pids(self) -> list[int]:
         """Processes that run the model."""
 
-    def has_room(self) -> bool:
-        """Whether a call would start at once."""
+    @property
+    def memory(self) -> dict[str, int]:
+        """Bytes of memory that each of them takes up, by its number."""
 
-    def submit(self, call: Call) -> Coroutine[Any, Any, tuple[Answer, float]]:
-        """Take up a call now; await the result for the answer and the seconds it took.
+    def has_room(self, room: Room) -> bool:
+        """Whether a call could be submitted that needs such a worker."""
 
-        Raises:
-            LoadError: (awaited) the author's class cannot be loaded.
-            WorkerDied: (awaited) the process running it ended.
-        """
+    def keep_free(self, wanted: bool) -> None:
+        """Give one worker nothing new, so that there will be room `alone`; or not any more."""
+
+    def submit(self, call: Call, listener: Listener, room: Room) -> None:
+        """Take up a call now; `has_room` has just said that it can be."""
 
     async def warm(self, project_id: str, label_config: str | None) -> str:
         """Load the instance of a project's active version and return the version's name.
@@ -82,4 +111,12 @@ class Runner(Protocol):
         Raises:
             LoadError: it cannot be loaded; the old one stays.
             WorkerDied: the process that was loading it ended; the old one stays.
+        """
+
+    async def store(self, project_id: str, predictions: list[dict[str, Any]]) -> None:
+        """Have Label Studio store predictions: `task` (its id), `result`, `score`, `model_version`.
+
+        Raises:
+            LabelStudioError: it does not; the message says why.
+            WorkerDied: the process that was at it ended.
         """

@@ -18,17 +18,18 @@ from .. import __version__, logs
 from ..backend.answers import Description, Problem
 from ..errors import LoadError, RequestError, StoreError, WorkerDied
 from ..protocol import events as protocol
-from ..protocol import requests, responses
+from ..protocol import requests
 from ..store import jobs, projects, versions
 from ..training import leftovers
 from ..training.intake import Arrival
 from . import body, headers, page, replies
 from .openapi import NAME, TEXT, Operation, document, get, post
+from .prediction import Predict
 
 if TYPE_CHECKING:
     from .app import Server
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]] | Predict
 
 SETUP_PATIENCE = 1.0
 """Seconds that `/setup` gives a model to load, so that it can name its version; Label Studio waits for 3."""
@@ -63,7 +64,7 @@ class Api:
             (post("/setup", "Label Studio connects.", requests.SetupRequest, replies.Setup), self.setup),
             (
                 post("/predict", "Predict for tasks.", requests.PredictRequest, replies.Predictions, (200, 500)),
-                self.predict,
+                Predict(self._server),
             ),
             (
                 post("/webhook", "Something happened.", requests.WebhookRequest, replies.Stored, (201,)),
@@ -198,7 +199,7 @@ class Api:
         if self._confirmed.get(project_id) == key:
             return
         if server.runner.status.state == "failed":
-            server.runner.hurry()
+            server.runner.retry()
             raise LoadError(server.runner.status.error)
 
         async def warm() -> None:
@@ -216,34 +217,13 @@ class Api:
         else:
             task.add_done_callback(_retrieve)
 
-    async def predict(self, request: Request) -> Response:
-        """`POST /predict`."""
-        server = self._server
-        message = await self._read(request, requests.PredictRequest)
-        project_id = requests.project_key(message.project)
-        label_config = requests.harmless_config(message.label_config)
-        params = message.params or {}
-        interactive = bool(params.get("context"))
-        await server.serving.know(project_id, label_config)
-        if not message.tasks:
-            return Response(responses.predict_body([]), media_type="application/json")
-        try:
-            outcome = await server.dispatcher.predict(
-                project_id,
-                label_config,
-                [bytes(task) for task in message.tasks],
-                msgspec.json.encode(params),
-                interactive=interactive,
-            )
-        except LoadError as error:  # what is wrong with single tasks comes to `problem`
-            self.remember(project_id, "", str(error))
-            raise
-        server.serving.named(project_id, outcome.number, outcome.version)
-        return Response(responses.predict_body(outcome.results), media_type="application/json")
-
     def predicted(self, tasks: int, requests: int, seconds: float) -> None:
         """The dispatcher made a call of predict()."""
         self._server.metrics.predicted(tasks, requests, seconds)
+
+    def waited(self, seconds: float) -> None:
+        """A request of the dispatcher waited for its turn."""
+        self._server.metrics.waited(seconds)
 
     def problem(self, project_id: str, problem: Problem) -> None:
         """A task got no prediction."""
@@ -405,7 +385,7 @@ class Api:
     # --- helpers ---------------------------------------------------------------------------------------
 
     async def _body(self, request: Request) -> bytes:
-        return await body.read(request, self._server.settings.max_body_size)
+        return await body.read(request.scope, request.receive, self._server.settings.max_body_size)
 
     async def _read(self, request: Request, kind: type[requests.T]) -> requests.T:
         return requests.decode(await self._body(request), kind)

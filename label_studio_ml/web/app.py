@@ -34,6 +34,7 @@ from .auth import Auth
 from .headers import Browsers
 from .management import Management
 from .metrics import Metrics
+from .prediction import Front, Predict
 from .serving import Serving
 
 _CHILD_PATIENCE = 5.0
@@ -80,13 +81,18 @@ class Server:
         self.serving = Serving(self.database)
         self.runner, trainers = self._runners()
         self.serving.runner = self.runner
-        self.dispatcher = Dispatcher(self.runner, self.settings, self.api)
+        self.dispatcher = Dispatcher(self.runner, self.settings, self.api, self.serving.number)
         self.scheduler = Scheduler(
             self.database, trainers, self.settings, self._description, self.serving.nudge, self._job_ended
         )
         self.intake = Intake(self.database, self._description, self.scheduler.rules)
         self._trainers = trainers
-        self.metrics.watch(lambda: self.dispatcher.queued_tasks, lambda: float(self.runner.status.state == "ready"))
+        self.metrics.watch(
+            lambda: self.dispatcher.queued_tasks,
+            lambda: float(self.runner.status.state == "ready"),
+            lambda: self.runner.memory,
+            self.serving.overview,
+        )
         await self.runner.start()
         if not self.in_process:
             loop = asyncio.get_running_loop()
@@ -108,6 +114,7 @@ class Server:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for trainer in self._trainers:
             await trainer.stop()
+        await self.dispatcher.stop()
         await self.runner.stop(_CHILD_PATIENCE)  # requests in flight have had their time already
         await asyncio.to_thread(self.database.close)
 
@@ -140,7 +147,7 @@ class Server:
             from ..training import inprocess
 
             host = ModelHost(self._source, self._kwargs, self.settings, self.database)
-            runner = InProcess(host, self.settings.threads, self.serving.number)
+            runner = InProcess(host, self.settings, self.serving.number)
             return runner, [inprocess.InProcess(host, self.settings, self.database)]
         source = Source(self._source.path, self._source.class_name, {**self._source.kwargs, **self._kwargs})
         forwarded = _as_given(self.settings)
@@ -157,7 +164,7 @@ class Server:
             self.api.remember(job.project_id, "", f"Training failed: {error}")
 
 
-def create_app(server: Server) -> Starlette:
+def create_app(server: Server) -> Front:
     """The ASGI application of a server."""
 
     @contextlib.asynccontextmanager
@@ -185,7 +192,7 @@ def create_app(server: Server) -> Starlette:
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    return app
+    return Front(app, Predict(server), Auth(app, server.settings), server)
 
 
 def _as_given(settings: Settings) -> dict[str, Any]:

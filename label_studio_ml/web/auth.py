@@ -33,18 +33,25 @@ class Auth:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or answer 401."""
-        if not self._settings.auth_required or scope["type"] == "lifespan":
-            scope["authenticated"] = True
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        refused = self.refusal(scope)
+        if refused is not None and scope["type"] != "http":  # a websocket
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        app = refused or self._app
+        await app(scope, receive, send)
+
+    def refusal(self, scope: Scope) -> JSONResponse | None:
+        """The reply to a request that does not show the credentials it needs; None when all is well."""
+        if not self._settings.auth_required:
+            scope["authenticated"] = True
+            return None
         webhook = scope["path"] == "/webhook"
         scope["authenticated"] = self._basic(scope) or (webhook and self._secret(scope))
         if scope["authenticated"] or scope["path"] == "/health":
-            await self._app(scope, receive, send)
-            return
-        if scope["type"] != "http":  # a websocket
-            await send({"type": "websocket.close", "code": 1008})
-            return
+            return None
         self._note(scope)
         if webhook and not self._warned:
             self._warned = True
@@ -53,12 +60,11 @@ class Auth:
                 "none by itself: add the header `X-Webhook-Secret` (and start with --webhook-secret), or an "
                 "`Authorization` header, to the webhook in the project's settings."
             )
-        reply = JSONResponse(
+        return JSONResponse(
             {"error": "Wrong or missing user and password."},
             401,
             {"WWW-Authenticate": 'Basic realm="label-studio-ml"'},
         )
-        await reply(scope, receive, send)
 
     def _basic(self, scope: Scope) -> bool:
         scheme, _, encoded = _header(scope, b"authorization").partition(b" ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope
 
 from ..errors import BodyTooLarge, RequestError
 
@@ -13,36 +13,45 @@ _STEP = 1 << 20
 _DIGITS = 18
 
 
-async def read(request: Request, limit: int) -> bytes:
-    """The body, decompressed.
+async def read(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The body of a request, decompressed.
 
     Args:
-        request: whose body to read.
+        scope: of the request.
+        receive: its messages, of which none has been taken yet.
         limit: most bytes, both as sent and after decompression.
 
     Raises:
         BodyTooLarge: it is larger; what is sent beyond the limit is not kept.
         RequestError: it is compressed in a way that is not understood, or damaged, or cut short.
     """
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and (len(announced) > _DIGITS or int(announced) > limit):
+    announced = encoding = b""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            announced = value
+        elif name == b"content-encoding":
+            encoding = value.strip().lower()
+    if announced.isdigit() and (len(announced) > _DIGITS or int(announced) > limit):
         raise _too_large(limit)
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    parts, size = [], 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > limit:
-                raise _too_large(limit)
-            parts.append(part)
-    except ClientDisconnect:
-        raise RequestError("The connection ended before the body did.") from None
-    body = b"".join(parts)
-    if encoding in ("", "identity"):
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RequestError("The connection ended before the body did.")
+        part = message.get("body", b"")
+        more = message.get("more_body", False)
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        parts.append(part)
+    body = b"".join(parts) if len(parts) > 1 else parts[0]
+    if encoding in (b"", b"identity"):
         return body
-    if encoding in ("gzip", "x-gzip", "deflate"):
+    if encoding in (b"gzip", b"x-gzip", b"deflate"):
         return await asyncio.to_thread(_inflate, body, limit)  # a bomb takes a second, in which others are served
-    raise RequestError(f"Content-Encoding {encoding!r} is not understood; send gzip, deflate or nothing.")
+    raise RequestError(
+        f"Content-Encoding {encoding.decode('latin-1')!r} is not understood; send gzip, deflate or nothing."
+    )
 
 
 def _inflate(body: bytes, limit: int) -> bytes:

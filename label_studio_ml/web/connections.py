@@ -22,6 +22,38 @@ SLOWEST = 64 * 2**10
 """Bytes that earn a request another second."""
 
 
+class _Joined:
+    """A transport that sends the head of a reply together with what follows at once: one packet instead of two."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Called by uvicorn."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
+            self._loop.call_soon(self.flush)  # in case that nothing follows
+            return
+        self._transport.write(data)
+
+    def flush(self) -> None:
+        """Send the head by itself."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+
+    def close(self) -> None:
+        """Called by uvicorn: what was written before is still sent."""
+        self.flush()
+        self._transport.close()
+
+
 class Connection(HttpToolsProtocol):
     """One connection of a client. `limited` sets the limits."""
 
@@ -30,7 +62,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by the loop: take it, or say that there are too many."""
-        super().connection_made(transport)
+        super().connection_made(_Joined(transport, self.loop))  # type: ignore[arg-type]
         self._refused = False
         self._began: float | None = self.loop.time()
         self._received, self._in_head = 0, False

@@ -10,13 +10,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from .. import logs
-from ..errors import BackendError, BodyTooLarge, LoadError, ModelError, NotFound, RequestError, Unavailable
+from ..errors import (
+    BackendError,
+    BodyTooLarge,
+    ClientGone,
+    LoadError,
+    ModelError,
+    NotFound,
+    RequestError,
+    Unavailable,
+)
 
 _log = logging.getLogger(__name__)
 
 _STATUS: list[tuple[type[BackendError], int]] = [
     (BodyTooLarge, 413),
     (NotFound, 404),
+    (ClientGone, 499),
     (RequestError, 400),
     (LoadError, 503),
     (ModelError, 500),
@@ -27,17 +37,23 @@ _STATUS: list[tuple[type[BackendError], int]] = [
 def reply_to(error: BackendError) -> JSONResponse:
     """The reply for an error of ours; its message is meant for people."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    if status >= 500:
+        _log.error("Answered %d: %s", status, error)
     headers = {"Retry-After": "5"} if status == 503 else None
     return JSONResponse({"error": logs.redact(str(error))}, status, headers)
+
+
+def reply_to_unexpected(error: Exception, path: str) -> JSONResponse:
+    """The reply for a fault of this program: the log has everything, the reply a number to find it by."""
+    number = uuid.uuid4().hex[:8]
+    _log.error("Unexpected error %s in %s", number, path[:200], exc_info=error)
+    return JSONResponse({"error": f"Unexpected error {number}; the server's log has the cause."}, 500)
 
 
 async def on_backend_error(_request: Request, error: Exception) -> JSONResponse:
     """Handler for errors of ours."""
     assert isinstance(error, BackendError)  # noqa: S101 - registered for them
-    reply = reply_to(error)
-    if reply.status_code >= 500:
-        _log.error("Answered %d: %s", reply.status_code, error)
-    return reply
+    return reply_to(error)
 
 
 async def on_http_error(request: Request, error: Exception) -> JSONResponse:
@@ -51,7 +67,5 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
-    """Handler for faults of this program: the log has everything, the reply a number to find it by."""
-    number = uuid.uuid4().hex[:8]
-    _log.error("Unexpected error %s in %s", number, request.scope["path"][:200], exc_info=error)
-    return JSONResponse({"error": f"Unexpected error {number}; the server's log has the cause."}, 500)
+    """Handler for faults of this program."""
+    return reply_to_unexpected(error, request.scope["path"])

@@ -8,7 +8,7 @@ import hashlib
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_NO_GUESSING = (b"x-content-type-options", b"nosniff")
+NO_GUESSING = (b"x-content-type-options", b"nosniff")
 
 
 class Browsers:
@@ -25,19 +25,30 @@ class Browsers:
 
         async def with_header(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), _NO_GUESSING]
+                headers = message.get("headers", ())
+                message["headers"] = headers if NO_GUESSING in headers else [*headers, NO_GUESSING]
             await send(message)
 
-        app = self._app
-        if scope["method"] not in ("GET", "HEAD") and _is_of_another_site(scope):
-            app = JSONResponse({"error": "Web pages of other sites must not call this server."}, 403)
+        app = refusal(scope) or self._app
         await app(scope, receive, with_header)
+
+
+def refusal(scope: Scope) -> JSONResponse | None:
+    """The reply to what a browser must not do; None when all is well."""
+    if scope["method"] in ("GET", "HEAD") or not _is_of_another_site(scope):
+        return None
+    return JSONResponse({"error": "Web pages of other sites must not call this server."}, 403)
 
 
 def _is_of_another_site(scope: Scope) -> bool:
     """Whether a browser says that a page of another origin makes this request; it may know the password."""
-    found = {name: value for name, value in scope["headers"] if name in (b"origin", b"host")}
-    return b"origin" in found and found[b"origin"].partition(b"://")[2] != found.get(b"host", b"")
+    origin = host = None
+    for name, value in scope["headers"]:
+        if name == b"origin":
+            origin = value
+        elif name == b"host":
+            host = value
+    return origin is not None and origin.partition(b"://")[2] != (host or b"")
 
 
 def of_page(style: str) -> dict[str, str]:

@@ -132,7 +132,7 @@ class Management:
         return JSONResponse({"status": "ok"})
 
     async def _named(self, request: Request) -> tuple[str, str]:
-        raw = await body.read(request, self._server.settings.max_body_size)
+        raw = await body.read(request.scope, request.receive, self._server.settings.max_body_size)
         version = requests.decode(raw, VersionRequest).version
         return _named_in(request, "project"), requests.without_nul(version, "version") or ""
 

@@ -1,25 +1,111 @@
-"""Figures for Prometheus at `/metrics`. Labels take few values, whatever a client sends."""
+"""Figures for Prometheus at `/metrics`. Labels take few values, whatever a client sends.
+
+What is counted for every request is kept in plain numbers, which cost less than the library's own counters, and
+turned into metrics only when somebody asks.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .. import __version__
 from ..backend.answers import REASONS, Problem
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 100)
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 100.0)
+_TASKS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
 _METHODS = {"GET", "POST"}
 _PREFIX = "label_studio_ml"
+
+
+class _Histogram:
+    """Counts of values by size. For one thread."""
+
+    __slots__ = ("_bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value."""
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.total += value
+
+    def add_to(self, metric: HistogramMetricFamily, labels: list[str]) -> None:
+        """Give what was counted to a metric."""
+        names = [*map(str, self._bounds), "+Inf"]
+        metric.add_metric(labels, list(zip(names, accumulate(self.counts), strict=True)), self.total)
+
+
+class _Requests(Collector):
+    """What is counted for every request and every call of predict()."""
+
+    def __init__(self) -> None:
+        self.answered: dict[tuple[str, str, int], int] = {}
+        self.seconds: dict[str, _Histogram] = {}
+        self.waited = _Histogram(_SECONDS)
+        self.call_seconds = _Histogram(_SECONDS)
+        self.batch = _Histogram(_TASKS)
+        self.merged = 0
+        self.memory: Callable[[], dict[str, int]] = dict
+        self.versions: Callable[[], list[dict[str, str]]] = list
+
+    def collect(self) -> Iterable[Metric]:
+        """Called by the library when somebody asks for the figures."""
+        yield from self._of_http()
+        yield from self._of_predict()
+        memory = GaugeMetricFamily(
+            f"{_PREFIX}_worker_resident_memory_bytes", "Memory of a predict worker.", labels=["worker"]
+        )
+        for worker, size in self.memory().items():
+            memory.add_metric([worker], size)
+        yield memory
+        served = GaugeMetricFamily(
+            f"{_PREFIX}_serving_version_info", "The version that serves a project.", labels=["project", "version"]
+        )
+        for project in self.versions():
+            served.add_metric([project["project"], project["model_version"]], 1)
+        yield served
+
+    def _of_http(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            f"{_PREFIX}_http_requests", "Requests answered.", labels=["method", "path", "status"]
+        )
+        for (method, path, status), count in self.answered.items():
+            requests.add_metric([method, path, str(status)], count)
+        yield requests
+        seconds = HistogramMetricFamily(
+            f"{_PREFIX}_http_request_seconds", "Time to answer a request.", labels=["path"]
+        )
+        for path, histogram in self.seconds.items():
+            histogram.add_to(seconds, [path])
+        yield seconds
+
+    def _of_predict(self) -> Iterator[Metric]:
+        for name, text, histogram in (
+            ("predict_queue_seconds", "Time that a request waited for a worker.", self.waited),
+            ("predict_call_seconds", "Time in predict().", self.call_seconds),
+            ("predict_batch_tasks", "Tasks in a call of predict().", self.batch),
+        ):
+            metric = HistogramMetricFamily(f"{_PREFIX}_{name}", text)
+            histogram.add_to(metric, [])
+            yield metric
+        calls = sum(self.batch.counts)
+        for name, text, value in (
+            ("predict_calls", "Calls of predict().", calls),
+            ("predicted_tasks", "Tasks given to predict().", self.batch.total),
+            ("predict_merged_requests", "Requests that shared a call with another.", self.merged),
+        ):
+            yield CounterMetricFamily(f"{_PREFIX}_{name}", text, value=value)
 
 
 class Metrics:
@@ -27,27 +113,10 @@ class Metrics:
 
     def __init__(self, paths: set[str]) -> None:
         self._paths = paths
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        registry = self.registry
-        self.requests = Counter(
-            f"{_PREFIX}_http_requests", "Requests answered.", ["method", "path", "status"], registry=registry
-        )
-        self.request_seconds = Histogram(
-            f"{_PREFIX}_http_request_seconds",
-            "Time to answer a request.",
-            ["path"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self.tasks = Counter(f"{_PREFIX}_predicted_tasks", "Tasks given to predict().", registry=registry)
-        self.calls = Counter(f"{_PREFIX}_predict_calls", "Calls of predict().", registry=registry)
-        self.merged = Counter(
-            f"{_PREFIX}_predict_merged_requests", "Requests that shared a call with another.", registry=registry
-        )
-        self.call_seconds = Histogram(
-            f"{_PREFIX}_predict_call_seconds", "Time in predict().", buckets=_SECONDS, registry=registry
-        )
+        self._requests = _Requests()
+        self.registry = registry = CollectorRegistry()
+        registry.register(self._requests)
+        ProcessCollector(registry=registry)
         self.problems = Counter(
             f"{_PREFIX}_prediction_problems",
             "Tasks that got no prediction.",
@@ -61,19 +130,41 @@ class Metrics:
         )
         self._queued = Gauge(f"{_PREFIX}_queued_tasks", "Tasks waiting for a worker.", registry=registry)
         self._ready = Gauge(f"{_PREFIX}_model_ready", "1 when the model is loaded.", registry=registry)
+        build = Gauge(f"{_PREFIX}_build_info", "The version of this program.", ["version"], registry=registry)
+        build.labels(__version__).set(1)
 
-    def watch(self, queued: Callable[[], float], ready: Callable[[], float]) -> None:
+    def watch(
+        self,
+        queued: Callable[[], float],
+        ready: Callable[[], float],
+        memory: Callable[[], dict[str, int]],
+        versions: Callable[[], list[dict[str, str]]],
+    ) -> None:
         """Read these whenever somebody asks for the figures."""
         self._queued.set_function(queued)
         self._ready.set_function(ready)
+        self._requests.memory, self._requests.versions = memory, versions
+
+    def answered(self, method: str, path: str, status: int, seconds: float) -> None:
+        """A request was answered; `path` is one of those that this server knows, or `other`."""
+        requests = self._requests
+        key = (method, path, status)
+        requests.answered[key] = requests.answered.get(key, 0) + 1
+        histogram = requests.seconds.get(path)
+        if histogram is None:
+            histogram = requests.seconds[path] = _Histogram(_SECONDS)
+        histogram.observe(seconds)
 
     def predicted(self, tasks: int, requests: int, seconds: float) -> None:
         """One call of predict() was made."""
-        self.calls.inc()
-        self.tasks.inc(tasks)
+        self._requests.batch.observe(tasks)
+        self._requests.call_seconds.observe(seconds)
         if requests > 1:
-            self.merged.inc(requests)
-        self.call_seconds.observe(seconds)
+            self._requests.merged += requests
+
+    def waited(self, seconds: float) -> None:
+        """A request waited so long for a worker."""
+        self._requests.waited.observe(seconds)
 
     def problem(self, project_id: str, problem: Problem) -> None:  # noqa: ARG002 - projects are many
         """A task got no prediction."""
@@ -91,13 +182,13 @@ class Metrics:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            status = "500"
+            status = 500
             started = time.perf_counter()
 
             async def noted(message: Message) -> None:
                 nonlocal status
                 if message["type"] == "http.response.start":
-                    status = str(message["status"])
+                    status = message["status"]
                 await send(message)
 
             try:
@@ -105,7 +196,6 @@ class Metrics:
             finally:
                 path = scope["path"] if scope["path"] in self._paths else "other"
                 method = scope["method"] if scope["method"] in _METHODS else "other"
-                self.requests.labels(method, path, status).inc()
-                self.request_seconds.labels(path).observe(time.perf_counter() - started)
+                self.answered(method, path, status, time.perf_counter() - started)
 
         return counted

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 JobState = Literal["queued", "started", "finished", "failed", "cancelled"]
-ModelState = Literal["loading", "ready", "failed"]
+ModelState = Literal["loading", "ready", "failed", "unloaded"]
 
 
 class Failure(msgspec.Struct):

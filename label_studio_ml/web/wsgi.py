@@ -23,13 +23,13 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import anyio.from_thread
-from starlette.applications import Starlette
 from starlette.datastructures import Headers
 
 from .. import settings as settings_module
 from ..backend import source as sources
 from ..settings import Settings
 from .app import Server, create_app
+from .prediction import Front
 
 _DIGITS = 19
 """Digits of a number that no body's length reaches."""
@@ -48,7 +48,7 @@ class BackendApp:
         self._given = given
         self._pid = self._wsgi_pid = 0
         self._server: Server
-        self._asgi: Starlette | None = None
+        self._asgi: Front | None = None
         self._wsgi: Callable[..., Iterable[bytes]] | None = None
         self._lock = threading.Lock()
 
@@ -78,7 +78,7 @@ class BackendApp:
         """A client for tests; the model runs in the calling process, so that it can be patched."""
         return TestClient(self)
 
-    def _as_asgi(self) -> Starlette:
+    def _as_asgi(self) -> Front:
         with self._lock:
             if self._asgi is None or self._pid != os.getpid():
                 source = sources.of_class(self.model_class)
@@ -94,7 +94,7 @@ class BackendApp:
             return self._wsgi
 
 
-def _wsgi(app: Starlette, server: Server) -> Callable[..., Iterable[bytes]]:
+def _wsgi(app: Front, server: Server) -> Callable[..., Iterable[bytes]]:
     """The application on an event loop of its own, on a thread of its own, started now and for good."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="asgi", daemon=True)
@@ -229,7 +229,7 @@ class TestClient:
     def __init__(self, app: BackendApp) -> None:
         self._app = app
         self._exit = contextlib.ExitStack()
-        self._asgi: Starlette | None = None
+        self._asgi: Front | None = None
         self._portal: Any = None
         self._lock = threading.Lock()
         self._finalizer = weakref.finalize(self, self._exit.close)
@@ -302,26 +302,26 @@ class TestClient:
             if self._asgi is None:
                 self._asgi = self._started()
 
-    def _started(self) -> Starlette:
+    def _started(self) -> Front:
         folder = self._exit.enter_context(
             tempfile.TemporaryDirectory(prefix="label-studio-ml-", ignore_cleanup_errors=True)
         )
         settings = self._app.settings(default_model_dir=Path(folder))
         app = create_app(Server(settings, self._app.model_class, self._app.model_kwargs))
         self._portal = self._exit.enter_context(anyio.from_thread.start_blocking_portal())
-        self._exit.enter_context(self._portal.wrap_async_context_manager(app.router.lifespan_context(app)))
+        self._exit.enter_context(self._portal.wrap_async_context_manager(app.app.router.lifespan_context(app.app)))
         return app
 
 
-async def _ask(app: Starlette, scope: dict[str, Any], body: bytes) -> TestResponse:
+async def _ask(app: Front, scope: dict[str, Any], body: bytes) -> TestResponse:
     status, headers = 500, Headers()
     parts: list[bytes] = []
     sent = False
 
     async def receive() -> dict[str, Any]:
         nonlocal sent
-        if sent:
-            return {"type": "http.disconnect"}
+        if sent:  # whoever called waits for the reply
+            await asyncio.get_running_loop().create_future()
         sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
@@ -333,7 +333,7 @@ async def _ask(app: Starlette, scope: dict[str, Any], body: bytes) -> TestRespon
         else:
             parts.append(message.get("body", b""))
 
-    with contextlib.suppress(Exception):  # a reply was sent for it; Starlette raises it again for servers' logs
+    with contextlib.suppress(Exception):  # a reply was sent for it; Front raises it again for servers' logs
         await app(scope, receive, send)
     return TestResponse(status, headers, b"" if scope["method"] == "HEAD" else b"".join(parts))
 

@@ -2,62 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import statistics
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import label_studio_ml
 from scripts.label_studio import CallError, Json, LabelStudio
 from scripts.processes import wait_until
-from tests.processes import COMMAND, ServerProcess, StartServer, clean_environment
+from tests.e2e.annotating import KEYWORDS, choice, label_config, settles_at, value_of
+from tests.processes import ServerProcess, StartServer, run_command
 from tests.stores import Store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 
-KEYWORDS = Path(__file__).parent / "backends" / "keywords.py"
 SLOW_LEARNER = Path(__file__).parent / "backends" / "slow_learner.py"
 TEXT_CLASSIFIER = (
     Path(label_studio_ml.__file__).parent / "examples" / "simple_text_classifier" / "text_classifier.py"
 )
-
-
-def label_config(*labels: str) -> str:
-    choices = "".join(f'<Choice value="{label}"/>' for label in labels)
-    return (
-        '<View><Text name="text" value="$text"/>'
-        f'<Choices name="sentiment" toName="text" choice="single">{choices}</Choices>'
-        '<TextArea name="seen" toName="text"/></View>'
-    )
-
-
-def choice(label: str) -> Json:
-    """The region that picking a label makes."""
-    where = {"id": "r1", "from_name": "sentiment", "to_name": "text", "type": "choices"}
-    return {**where, "value": {"choices": [label]}}
-
-
-def value_of(prediction: Json, control: str) -> Any:
-    """The first value that a prediction gives to a control."""
-    region = next(region for region in prediction["result"] if region["from_name"] == control)
-    return next(iter(region["value"].values()))[0]
-
-
-def settles_at(read: Callable[[], object], expected: object, timeout: float = 60) -> bool:
-    """Whether a value becomes what is expected in time; otherwise the assertion shows what it was instead."""
-    with contextlib.suppress(TimeoutError):
-        wait_until(lambda: read() == expected, timeout, "a value")
-    actual = read()
-    assert actual == expected
-    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,12 +218,8 @@ def test_a_locked_backend_learns_from_annotations_once_the_webhook_carries_the_s
 def test_the_text_classifier_learns_from_the_annotations_that_label_studio_already_has(
     label_studio: LabelStudio, start_server: StartServer, tmp_path: Path
 ) -> None:
-    subprocess.run(
-        [COMMAND, "init", "my_text_classifier", "--script", TEXT_CLASSIFIER],
-        cwd=tmp_path,
-        env=clean_environment(),
-        check=True,
-    )
+    made = run_command("init", "my_text_classifier", "--script", TEXT_CLASSIFIER, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
     good = ["a wonderful film", "wonderful and funny", "what a funny story", "funny, wonderful, warm"]
     bad = ["a boring film", "boring and long", "what a long story", "long, boring, cold"]
     project = label_studio.create_project("reviews", label_config("Positive", "Negative"))

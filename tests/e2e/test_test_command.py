@@ -13,7 +13,7 @@ from label_studio_sdk.label_interface import LabelInterface
 
 from label_studio_ml.rehearsal import configs, media, samples
 from scripts.label_studio import LabelStudio
-from tests.processes import COMMAND, clean_environment
+from tests.processes import run_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 
@@ -24,17 +24,15 @@ BOXES = (
 )
 
 
+def run_test(api: LabelStudio, project: int, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the command for a project, to its end."""
+    address = {"LABEL_STUDIO_URL": api.url, "LABEL_STUDIO_API_KEY": api.token}
+    return run_command("test", OPENER, "--project", str(project), *options, env=address, timeout=300)
+
+
 def try_out(api: LabelStudio, project: int, *options: str) -> tuple[int, dict[str, Any]]:
     """Exit status and report of the command for a project."""
-    address = {"LABEL_STUDIO_URL": api.url, "LABEL_STUDIO_API_KEY": api.token}
-    found = subprocess.run(
-        [COMMAND, "test", OPENER, "--project", str(project), "--json", *options],
-        env=clean_environment(address),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    found = run_test(api, project, "--json", *options)
     assert found.stdout, found.stderr
     return found.returncode, json.loads(found.stdout)
 
@@ -90,14 +88,7 @@ def test_media_that_are_gone_are_found(label_studio: LabelStudio) -> None:
 
 
 def test_a_project_that_is_not_there_is_said_to_be_missing(label_studio: LabelStudio) -> None:
-    found = subprocess.run(
-        [COMMAND, "test", OPENER, "--project", "987654"],
-        env=clean_environment({"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    found = run_test(label_studio, 987654)
     assert found.returncode == 1
     assert "Label Studio did not give project 987654: it is not there, or the token may not see it." in found.stderr
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,9 @@ import pytest
 
 from scripts.processes import wait_until
 from tests.inprocess import CONFIG, PROJECT
-from tests.processes import BACKENDS, COMMAND, ServerProcess, StartServer, clean_environment
+from tests.processes import BACKENDS, ServerProcess, StartServer, run_command
 
 Json = dict[str, Any]
-
-
-def run(*arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run `label-studio-ml doctor …` to its end."""
-    return subprocess.run(
-        [COMMAND, "doctor", *arguments],
-        env=clean_environment({"COLUMNS": "80", **env}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -40,7 +26,7 @@ def config(tmp_path: Path) -> Path:
 
 def found(server: ServerProcess, config: Path, *more: str, **env: str) -> dict[str, Json]:
     """The findings by the name of their check, as far as all is not well."""
-    done = run(server.url, "--label-config", config, "--json", *more, **env)
+    done = run_command("doctor", server.url, "--label-config", config, "--json", *more, env=env)
     assert done.stderr == ""
     said = json.loads(done.stdout)
     assert done.returncode == {"ok": 0, "warning": 0, "problem": 1}[said["status"]]
@@ -82,7 +68,7 @@ def test_a_server_that_is_well_is_said_to_be_and_keeps_no_trace_of_the_doctor(
 def test_a_folder_is_enough_where_its_server_runs_on_this_machine(start_server: StartServer) -> None:
     server = start_server(BACKENDS / "echo.py")
     ready(server)
-    done = run(BACKENDS / "echo.py", MODEL_DIR=str(server.model_dir))
+    done = run_command("doctor", BACKENDS / "echo.py", env={"MODEL_DIR": str(server.model_dir), "COLUMNS": "80"})
     assert done.stdout.startswith(f"The backend at {server.url}\n")
     assert "Echo is ready." in done.stdout
 
@@ -214,14 +200,7 @@ def test_connecting_with_a_secret_that_the_server_does_not_have_is_refused_befor
     server = start_server(BACKENDS / "echo.py", *locked, "--webhook-secret", "s3cret")
     ready(server)
     nowhere = ("--label-studio-url", "http://127.0.0.1:9", "--label-studio-api-key", "f" * 40)
-    done = subprocess.run(
-        [COMMAND, "connect", server.url, "--project", "1", *nowhere, *locked, "--webhook-secret", "guessed"],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_command("connect", server.url, "--project", "1", *nowhere, *locked, "--webhook-secret", "guessed")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: The backend refuses this webhook secret.")
     assert "--webhook-secret" in done.stderr

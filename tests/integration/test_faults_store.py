@@ -16,7 +16,7 @@ import pytest
 
 from scripts.processes import free_port, wait_until
 from tests import events
-from tests.processes import BACKENDS, ServerProcess, StartServer, run_start
+from tests.processes import BACKENDS, ServerProcess, StartServer, run_command
 from tests.stores import Store
 
 LEDGER = BACKENDS / "ledger_generation2.py"
@@ -41,7 +41,7 @@ def mounted(folder: Path, options: str) -> Iterator[Path]:
 
 def complaint(model_dir: Path, cwd: Path) -> str:
     """Start with this model folder, expect failure, and return the one line on standard error."""
-    run = run_start(BACKENDS / "echo.py", "--port", str(free_port()), "--model-dir", model_dir, cwd=cwd)
+    run = run_command("start", BACKENDS / "echo.py", "--port", str(free_port()), "--model-dir", model_dir, cwd=cwd)
     lines = run.stderr.strip().splitlines()
     assert run.returncode not in {0, None}
     assert len(lines) == 1, run.stderr

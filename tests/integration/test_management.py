@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +10,16 @@ import httpx
 import pytest
 
 from scripts.processes import wait_until
-from tests.processes import BACKENDS, COMMAND, ServerProcess, StartServer, clean_environment
+from tests.processes import BACKENDS, ServerProcess, StartServer, run_command
 
 CONFIG = '<View><Text name="text" value="$text"/></View>'
 PROJECT = "7.1795402042"
 SOURCE = BACKENDS / "trainer_generation2.py"
 
 
-def command(*arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run `label-studio-ml …` to its end."""
-    return subprocess.run(
-        [COMMAND, *arguments],
-        env=clean_environment(env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def said(*arguments: str | Path, **env: str) -> str:
     """What a command that works says."""
-    done = command(*arguments, **env)
+    done = run_command(*arguments, env=env)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -95,7 +81,7 @@ def test_jobs_and_versions_of_a_running_server_are_looked_at_and_changed(start_s
         said("versions", "delete", "2", SOURCE, **env)
         assert [path.name for path in (server.model_dir / "versions" / "7").iterdir()] == [jobs[0]]
 
-        refused = command("versions", "delete", "1", SOURCE, **env)
+        refused = run_command("versions", "delete", "1", SOURCE, env=env)
         assert (refused.returncode, refused.stdout) == (1, "")
         assert refused.stderr.startswith("Error: Version 0001-")
         assert "activate another first" in refused.stderr
@@ -132,10 +118,10 @@ def test_a_server_elsewhere_is_reached_by_its_address_with_the_password_and_not_
         (job,) = trained(client, 1)
     password = ("--basic-auth-user", "label", "--basic-auth-pass", "studio")
 
-    refused = command("jobs", "list", "--url", server.url)
+    refused = run_command("jobs", "list", "--url", server.url)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "wants a user and a password" in refused.stderr
-    wrong = command("versions", "list", "--url", server.url, *password[:3], "wrong")
+    wrong = run_command("versions", "list", "--url", server.url, *password[:3], "wrong")
     assert wrong.returncode == 2
 
     assert job in said("jobs", "list", "--url", server.url, *password)

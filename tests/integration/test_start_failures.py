@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from scripts.processes import free_port, wait_until
-from tests.processes import BACKENDS, StartServer, run_start
+from tests.processes import BACKENDS, StartServer, run_command
 
 
 def complaint(*arguments: str | Path, cwd: Path) -> str:
     """Start, expect failure, and return the one line on standard error."""
-    run = run_start(*arguments, cwd=cwd)
+    run = run_command("start", *arguments, cwd=cwd)
     lines = run.stderr.strip().splitlines()
     assert run.returncode not in {0, None}
     assert len(lines) == 1, run.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import textwrap
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 import label_studio_ml
 from label_studio_ml.scaffold.write import create
 from tests import old_folders
-from tests.processes import COMMAND, clean_environment
+from tests.processes import run_command
 
 EXAMPLES = Path(label_studio_ml.__file__).parent / "examples"
 BROKEN = """
@@ -37,19 +36,6 @@ BROKEN = """
 """
 
 
-def run(*arguments: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COMMAND, "test", *arguments],
-        cwd=cwd,
-        env=clean_environment(env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
     folder = tmp_path / "broken"
@@ -60,7 +46,7 @@ def broken(tmp_path: Path) -> Path:
 
 def test_a_new_folder_passes(tmp_path: Path) -> None:
     folder = create(tmp_path / "backend")
-    found = run("--strict", cwd=folder)
+    found = run_command("test", "--strict", cwd=folder)
     assert found.returncode == 0, found.stdout + found.stderr
     lines = found.stdout.splitlines()
     assert lines[0] == "NewModel · generation 1 · labeling config: label_config.xml · 4 sample tasks"
@@ -78,14 +64,14 @@ def test_a_new_folder_passes(tmp_path: Path) -> None:
 def test_an_example_passes(name: str, config: str, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(EXAMPLES / name, tmp_path / name))
     arguments = ["--label-config", "text-classification"] if name == "dummy_model" else []
-    found = run(folder, *arguments, cwd=tmp_path)
+    found = run_command("test", folder, *arguments, cwd=tmp_path)
     assert found.returncode == 0, found.stdout + found.stderr
     assert ("template text-classification" if arguments else config) in found.stdout.splitlines()[0]
     assert "✔  New version" in found.stdout
 
 
 def test_a_broken_model_is_explained_and_fails(broken: Path) -> None:
-    found = run("--label-config", "text-classification", "--tasks", "3", cwd=broken)
+    found = run_command("test", "--label-config", "text-classification", "--tasks", "3", cwd=broken)
     assert found.returncode == 1
     text = found.stdout
     assert "✘  Predict" in text
@@ -100,7 +86,7 @@ def test_a_broken_model_is_explained_and_fails(broken: Path) -> None:
 
 
 def test_json_says_the_same(broken: Path) -> None:
-    found = run("--label-config", "text-classification", "--tasks", "3", "--json", cwd=broken)
+    found = run_command("test", "--label-config", "text-classification", "--tasks", "3", "--json", cwd=broken)
     assert found.returncode == 1
     report = json.loads(found.stdout)
     assert (report["ok"], report["model_class"], report["generation"], report["tasks"]) == (False, "Broken", 2, 3)
@@ -117,7 +103,7 @@ def test_folders_of_older_packages_pass_with_a_warning_that_they_show_nothing(
 ) -> None:
     folder = old_folders.make(tmp_path / "old", generation)
     arguments = ["--label-config", "text-classification", "--json"]
-    found = run(folder, *arguments, cwd=tmp_path)
+    found = run_command("test", folder, *arguments, cwd=tmp_path)
     assert found.returncode == 0, found.stdout + found.stderr
     report = json.loads(found.stdout)
     checks = {check["name"]: check for check in report["checks"]}
@@ -125,12 +111,14 @@ def test_folders_of_older_packages_pass_with_a_warning_that_they_show_nothing(
     assert [name for name, check in checks.items() if check["outcome"] == "warning"] == ["Predict"]
     assert checks["New version"]["outcome"] == "ok"
     assert checks["Predict after fit"]["summary"] == "4 of 4 tasks, 4 changed", "the score counts what was learned"
-    strict = run(folder, *arguments, "--strict", cwd=tmp_path)
+    strict = run_command("test", folder, *arguments, "--strict", cwd=tmp_path)
     assert (strict.returncode, json.loads(strict.stdout)["ok"]) == (1, False)
 
 
 def test_a_script_can_be_tried_without_training(broken: Path) -> None:
-    found = run("model.py:Broken", "--label-config", "text-classification", "--tasks", "1", "--no-fit", cwd=broken)
+    found = run_command(
+        "test", "model.py:Broken", "--label-config", "text-classification", "--tasks", "1", "--no-fit", cwd=broken
+    )
     assert found.returncode == 0, found.stdout
     assert "\N{EN DASH}  Fit              not asked for" in found.stdout
 
@@ -149,7 +137,7 @@ def test_a_script_can_be_tried_without_training(broken: Path) -> None:
     ],
 )
 def test_what_makes_no_sense_is_said_with_another_status(arguments: list[str], says: str, broken: Path) -> None:
-    found = run(*arguments, cwd=broken)
+    found = run_command("test", *arguments, cwd=broken)
     assert found.returncode == 2, found.stdout
     assert says in " ".join(found.stderr.split())
     assert found.stdout == ""
@@ -157,7 +145,7 @@ def test_what_makes_no_sense_is_said_with_another_status(arguments: list[str], s
 
 def test_a_label_studio_that_is_not_there_is_named(broken: Path) -> None:
     address = {"LABEL_STUDIO_URL": "http://127.0.0.1:9", "LABEL_STUDIO_API_KEY": "0" * 40}
-    found = run("--project", "1", cwd=broken, **address)
+    found = run_command("test", "--project", "1", cwd=broken, env=address)
     assert found.returncode == 1
     assert "Label Studio did not give project 1" in found.stderr
     assert len(found.stderr.splitlines()) == 1
@@ -165,20 +153,24 @@ def test_a_label_studio_that_is_not_there_is_named(broken: Path) -> None:
 
 def test_arguments_reach_the_class(tmp_path: Path) -> None:
     folder = old_folders.make(tmp_path / "old", 1)
-    found = run(folder, "--label-config", "ocr", "--with", "threshold=0.25", "width=3", cwd=tmp_path)
+    found = run_command(
+        "test", folder, "--label-config", "ocr", "--with", "threshold=0.25", "width=3", cwd=tmp_path
+    )
     assert found.returncode == 0, found.stdout + found.stderr
 
 
 def test_a_model_that_ends_the_process_does_not_pass(tmp_path: Path) -> None:
     script = tmp_path / "model.py"
     script.write_text(textwrap.dedent(BROKEN).replace('print("predicting")', "raise SystemExit(0)"))
-    found = run(script, "--label-config", "text-classification", cwd=tmp_path)
+    found = run_command("test", script, "--label-config", "text-classification", cwd=tmp_path)
     assert found.returncode == 1
     assert "predict() raised SystemExit: 0" in found.stdout
 
 
 def test_a_terminal_that_knows_only_ascii_gets_that(broken: Path) -> None:
-    found = run("--label-config", "text-classification", cwd=broken, PYTHONIOENCODING="ascii")
+    found = run_command(
+        "test", "--label-config", "text-classification", cwd=broken, env={"PYTHONIOENCODING": "ascii"}
+    )
     assert found.returncode == 1
     assert found.stdout.isascii()
     assert "FAIL  Predict" in found.stdout
@@ -186,7 +178,7 @@ def test_a_terminal_that_knows_only_ascii_gets_that(broken: Path) -> None:
 
 def test_a_narrow_terminal_gets_colours_and_no_broken_table(tmp_path: Path) -> None:
     folder = create(tmp_path / "backend")
-    found = run(folder, cwd=tmp_path, FORCE_COLOR="1", COLUMNS="60", TERM="xterm")
+    found = run_command("test", folder, cwd=tmp_path, env={"FORCE_COLOR": "1", "COLUMNS": "60", "TERM": "xterm"})
     assert found.returncode == 0
     assert "\x1b[32m✔" in found.stdout
     assert os.linesep in found.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from label_studio_ml.store.database import Database
+from tests.bench import MakeBench
+from tests.media_server import MediaServer, media_server
 from tests.postgresql import emptied, server
 
 settings.register_profile("unit", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -61,3 +64,31 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> 
         opened = Database(f"sqlite:///{shutil.copy(migrated, tmp_path / 'store.db')}")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def label_studio() -> Iterator[MediaServer]:
+    """A server of files that plays Label Studio."""
+    with media_server() as server:
+        yield server
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[MediaServer]:
+    """A server of files that is somebody else's."""
+    with media_server() as server:
+        yield server
+
+
+@pytest.fixture
+def bench(tmp_path: Path, database: Database) -> MakeBench:
+    """Makes a host of an author's class over a store of the test's own."""
+    return MakeBench(tmp_path, database)
+
+
+@pytest.fixture
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands find none of our settings in the environment."""
+    for name in list(os.environ):
+        if name.startswith("LABEL_STUDIO") or name in ("MODEL_DIR", "BASIC_AUTH_USER", "BASIC_AUTH_PASS"):
+            monkeypatch.delenv(name)

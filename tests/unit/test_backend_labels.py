@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -37,14 +36,6 @@ class Detector(LabelStudioMLBase):
 
     def predict(self, tasks: Any, context: Any = None, **kwargs: Any) -> Any:
         return [[] for _ in tasks]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'labels.db'}")
-    made.migrate()
-    yield made
-    made.close()
 
 
 def host(model_class: type[Any], folder: Path, database: Database, **given: Any) -> ModelHost:

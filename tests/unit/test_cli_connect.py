@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from typer.testing import CliRunner
 
@@ -14,14 +12,9 @@ from label_studio_ml.protocol import events
 from scripts.processes import free_port
 from tests.pretend import Pretend, serving
 
+pytestmark = pytest.mark.usefixtures("no_settings_from_outside")
+
 LABEL_STUDIO = ("--label-studio-url", "http://127.0.0.1:9", "--label-studio-api-key", "f" * 40)
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("LABEL_STUDIO") or name in ("MODEL_DIR", "BASIC_AUTH_USER", "BASIC_AUTH_PASS"):
-            monkeypatch.delenv(name)
 
 
 def refusal(*arguments: str) -> BaseException:

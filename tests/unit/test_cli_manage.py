@@ -24,6 +24,8 @@ from label_studio_ml.store.jobs import State
 from label_studio_ml.store.versions import Version
 from scripts.processes import free_port
 
+pytestmark = pytest.mark.usefixtures("no_settings_from_outside")
+
 ME = "me"
 
 
@@ -33,13 +35,6 @@ def run(*arguments: str | Path) -> str:
     if result.exception is not None:
         raise result.exception
     return result.output
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("LABEL_STUDIO") or name in ("MODEL_DIR", "BASIC_AUTH_USER", "BASIC_AUTH_PASS"):
-            monkeypatch.delenv(name)
 
 
 @pytest.fixture

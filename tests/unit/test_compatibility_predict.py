@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from label_studio_sdk.label_interface.objects import PredictionValue
 
-from label_studio_ml import model as model_module
-from label_studio_ml.backend import source
+from label_studio_ml.backend import functions, source
 from label_studio_ml.model import LabelStudioMLBase, ModelResponse
 from tests.inprocess import region, served
 
@@ -203,9 +202,8 @@ def test_without_a_project_the_name_from_setup_is_used_all_the_same(tmp_path: Pa
 
 
 @pytest.fixture
-def forget_registered_functions() -> Iterator[None]:
-    yield
-    model_module._registered.clear()
+def forget_registered_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(functions, "_registered", {})
 
 
 @pytest.fixture

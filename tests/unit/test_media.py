@@ -7,7 +7,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,12 +14,11 @@ import jwt
 import pytest
 
 from label_studio_ml import settings, utils
-from label_studio_ml.backend import fitting
 from label_studio_ml.errors import MediaError
 from label_studio_ml.label_studio.media import LabelStudio, Media
 from label_studio_ml.model import LabelStudioMLBase
 from tests.inprocess import served
-from tests.media_server import File, MediaServer, media_server
+from tests.media_server import File, MediaServer
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -30,18 +28,6 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 def _own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-
-
-@pytest.fixture
-def label_studio() -> Iterator[MediaServer]:
-    with media_server() as server:
-        yield server
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[MediaServer]:
-    with media_server() as server:
-        yield server
 
 
 def media(tmp_path: Path, **given: Any) -> Media:
@@ -457,16 +443,6 @@ def test_what_cannot_be_fetched_costs_its_task_and_says_why(
         results = backend.predict("/data/upload/7/cat.png", "/data/upload/7/no.png")
     assert [bool(result) for result in results] == [True, False]
     assert "predict() raised MediaError: /data/upload/7/no.png of http://127.0.0.1:" in caplog.text
-
-
-def test_fetching_media_is_not_learning(tmp_path: Path) -> None:
-    config = settings.load({}, model_dir=str(tmp_path / "state"))
-    config.media_folder.mkdir(parents=True)
-    before = fitting.fingerprint(config, tmp_path / "workdir")
-    (config.media_folder / "file").write_text("fetched")
-    assert fitting.fingerprint(config, tmp_path / "workdir") == before
-    (config.model_dir / "weights").write_text("learnt")
-    assert fitting.fingerprint(config, tmp_path / "workdir") != before
 
 
 # --- personal access tokens ----------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import gzip
 import io
 import ipaddress
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,18 +32,6 @@ from tests.media_server import File, MediaServer, media_server
 
 CONTENT = bytes(range(256)) * 1000
 TOKEN = "Token 0123456789abcdef"
-
-
-@pytest.fixture
-def label_studio() -> Iterator[MediaServer]:
-    with media_server() as server:
-        yield server
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[MediaServer]:
-    with media_server() as server:
-        yield server
 
 
 def fetch(

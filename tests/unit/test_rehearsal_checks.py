@@ -14,8 +14,7 @@ import numpy
 import pytest
 from PIL import Image
 
-from label_studio_ml import model
-from label_studio_ml.backend import source
+from label_studio_ml.backend import functions, source
 from label_studio_ml.errors import SourceError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.rehearsal import configs, predicting
@@ -586,7 +585,7 @@ def test_an_imported_model_finds_its_environment_and_leaves_no_trace(tmp_path: P
 
 
 def test_a_function_may_stand_for_a_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "_registered", {})
+    monkeypatch.setattr(functions, "_registered", {})
     code = """
 from label_studio_ml.model import predict_fn
 
@@ -598,7 +597,7 @@ def answer(tasks, context, helper, **kwargs):
 """
     report = try_out(script(tmp_path / "function", code))
     assert report.check("Predict").problems[0].where.startswith("model_of_function.py, line 6: return []")
-    assert "host.py" not in report.check("Predict").problems[0].detail
+    assert "predicting.py" not in report.check("Predict").problems[0].detail
 
 
 def test_a_slow_import_is_timed_apart(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 from label_studio_ml import settings
 from label_studio_ml.backend.answers import Answer, Problem
 from label_studio_ml.errors import LoadError, PredictError, Unavailable, WorkerDied
-from label_studio_ml.runtime.dispatcher import Dispatcher, Predictions
+from label_studio_ml.runtime.dispatcher import Dispatcher
+from label_studio_ml.runtime.request import Predictions
 from label_studio_ml.runtime.runner import Call, ModelStatus
 
 pytestmark = pytest.mark.anyio

@@ -51,7 +51,7 @@ def resolve(described: dict[str, Any], reference: str) -> Any:
 
 
 def test_every_route_of_the_application_is_described(described: dict[str, Any]) -> None:
-    routes: list[Any] = list(create_app(server()).routes)
+    routes: list[Any] = list(create_app(server()).app.routes)
     served = {(route.path, method.lower()) for route in routes for method in route.methods if method != "HEAD"}
     assert {(path, method) for path, calls in described["paths"].items() for method in calls} == served
     assert ("/predict", "post") in served

@@ -1,0 +1,215 @@
+"""Predictions that were not ready when Label Studio asked for them are written to it here. In worker processes.
+
+What is there already is never written twice, and what Label Studio refuses costs the others nothing. Never deletes.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..errors import LabelStudioError
+from .project import Json, LabelStudioApi, Refused
+
+ATTEMPTS = 6
+PAUSE = 1.0
+"""Seconds before the second attempt; each further pause is twice as long."""
+_PAGE = 500  # Label Studio takes 250 MB in a request, proxies in front of it often less
+_PAGE_BYTES = 4_000_000
+_LOOK_UP = 100  # tasks in the query of an address, which proxies cut at some kilobytes
+_FEW = 20
+# An import makes Label Studio count the predictions of every task of the project anew. On SQLite that takes 0.5
+# ms a task, where a call for one prediction takes 25 to 70 ms.
+_TASKS_PER_CALL = 100
+_UNWANTED = (400, 413)  # the fault is in the predictions
+_PATIENCE = 300  # seconds that a call may take
+_log = logging.getLogger(__name__)
+
+
+def write(
+    hostname: str,
+    token: str,
+    project_id: str | int,
+    predictions: Sequence[dict[str, Any]],
+    *,
+    verify: bool = True,
+    attempts: int = ATTEMPTS,
+) -> int:
+    """Write predictions to Label Studio, except those of a task and version that it has already.
+
+    It may be called again with the same predictions, after an error say: only what is missing is written. Tasks
+    that are not in the project any more are left out, and so is, with a warning, what Label Studio refuses.
+
+    Args:
+        hostname: Label Studio's address, as in `http://localhost:8080`.
+        token: a legacy token or a personal access token.
+        project_id: the project that all the tasks belong to.
+        predictions: dicts with `task` (id), `result` (regions), `score` (number or None) and `model_version`.
+        verify: whether to check Label Studio's certificate.
+        attempts: times a page is tried while Label Studio cannot be reached, is overloaded, or fails.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        LabelStudioError: the token is refused, the project is gone, or Label Studio could not be reached. Some may
+            be written all the same.
+    """
+    if not predictions:
+        return 0
+    project = int(project_id)
+    try:
+        api = _api(hostname, token, verify)
+        return sum(_write_page(api, project, page, attempts) for page in _pages(predictions))
+    except Refused as refused:
+        raise _explained(refused, project) from refused
+
+
+@functools.lru_cache(maxsize=16)
+def _api(hostname: str, token: str, verify: bool) -> LabelStudioApi:
+    return LabelStudioApi(hostname, token, verify=verify)
+
+
+def _pages(predictions: Sequence[dict[str, Any]]) -> Iterator[list[Json]]:
+    page: list[Json] = []
+    size = 0
+    for prediction in predictions:
+        one = {key: prediction.get(key) for key in ("task", "result", "score", "model_version")}
+        length = len(json.dumps(one))
+        if page and (len(page) == _PAGE or size + length > _PAGE_BYTES):
+            yield page
+            page, size = [], 0
+        page.append(one)
+        size += length
+    yield page
+
+
+def _write_page(api: LabelStudioApi, project: int, page: list[Json], attempts: int) -> int:
+    """Write what is missing of a page, and look again what that is after each failure: it may have got through."""
+    missing: list[Json] | None = None
+    for attempt in range(attempts):
+        if attempt:
+            time.sleep(PAUSE * 2 ** (attempt - 1))
+        try:
+            left = _missing(api, project, page if missing is None else missing)
+            missing = left if missing is None else missing
+            return len(missing) - _send(api, project, left)
+        except Refused as refused:
+            if attempt + 1 == attempts or not _passing(refused):
+                raise
+            _log.info("Writing predictions of project %s again: %s", project, refused)
+    return 0
+
+
+def _missing(api: LabelStudioApi, project: int, page: list[Json]) -> list[Json]:
+    """Those whose task exists and lacks them, counted for each task and version."""
+    stored: Counter[tuple[int, str]] = Counter()
+    existing: set[int] = set()
+    tasks = list(dict.fromkeys(prediction["task"] for prediction in page))
+    for start in range(0, len(tasks), _LOOK_UP):
+        for task in _tasks(api, project, tasks[start : start + _LOOK_UP]):
+            existing.add(task["id"])
+            stored.update((task["id"], prediction["model_version"]) for prediction in task["predictions"])
+    if gone := len(tasks) - len(existing):
+        _log.info("%d tasks with late predictions are no longer in project %s.", gone, project)
+    missing = []
+    for prediction in page:
+        key = (prediction["task"], prediction["model_version"])
+        if stored[key]:
+            stored[key] -= 1
+        elif prediction["task"] in existing:
+            missing.append(prediction)
+    return missing
+
+
+def _tasks(api: LabelStudioApi, project: int, ids: list[int]) -> list[Json]:
+    """The tasks with their predictions. `review` keeps Label Studio from asking its backends for more."""
+    answer = api.call(
+        "GET",
+        "api/tasks",
+        project=project,
+        page_size=len(ids),
+        fields="all",
+        review="true",
+        resolve_uri="false",
+        query=json.dumps({"selectedItems": {"all": False, "included": ids}}, separators=(",", ":")),
+    )
+    try:
+        return list(answer["tasks"])
+    except (KeyError, TypeError):
+        raise LabelStudioError("What answers at LABEL_STUDIO_URL is no Label Studio.") from None
+
+
+def _send(api: LabelStudioApi, project: int, predictions: list[Json]) -> int:
+    """Send them in the quicker way, and return how many Label Studio refused."""
+    if len(predictions) > _FEW and _tasks_of(api, project) <= len(predictions) * _TASKS_PER_CALL:
+        if _import(api, project, predictions):
+            return 0
+        predictions = _missing(api, project, predictions)
+    return _one_by_one(api, project, predictions)
+
+
+def _import(api: LabelStudioApi, project: int, predictions: list[Json]) -> bool:
+    """Whether Label Studio took them all in one call. One that it does not like may cost the others theirs."""
+    try:
+        answer = _post(api, f"api/projects/{project}/import/predictions", predictions)
+    except Refused as refused:
+        if refused.status not in _UNWANTED:
+            raise
+        _log.info("Writing predictions of project %s one by one: %s", project, refused)
+        return False
+    return bool(answer.get("created") == len(predictions))
+
+
+def _one_by_one(api: LabelStudioApi, project: int, predictions: list[Json]) -> int:
+    """Write each with a call of its own, and return how many Label Studio refused."""
+    reasons = []
+    for prediction in predictions:
+        try:
+            _post(api, "api/predictions/", {**prediction, "project": project})
+        except Refused as refused:
+            if refused.status not in _UNWANTED:
+                raise
+            reasons.append(f"task {prediction['task']}: {refused.detail}")
+    if reasons:
+        examples = "; ".join(reasons[:3])
+        _log.warning("Label Studio refused %d late predictions of project %s. %s", len(reasons), project, examples)
+    return len(reasons)
+
+
+def _tasks_of(api: LabelStudioApi, project: int) -> int:
+    return int(api.call("GET", f"api/projects/{project}/", include="id,task_number")["task_number"])
+
+
+def _post(api: LabelStudioApi, path: str, body: object) -> Json:
+    answer = api.call("POST", path, body, patience=_PATIENCE)
+    if not isinstance(answer, dict):  # what a redirect makes of a POST, most often
+        raise LabelStudioError(
+            "Label Studio did not store predictions but listed them. Set LABEL_STUDIO_URL to the address that it "
+            "has in the browser, with https where that is so."
+        )
+    return answer
+
+
+def _passing(refused: Refused) -> bool:
+    """Whether it may be better in a moment."""
+    return refused.status in (0, 408, 429) or refused.status >= 500
+
+
+def _explained(refused: Refused, project: int) -> LabelStudioError:
+    what = f"Predictions of project {project} could not be written to Label Studio"
+    if refused.status in (401, 403):
+        return LabelStudioError(
+            f"{what}: it refused the token (status {refused.status}). Set LABEL_STUDIO_API_KEY to a valid one."
+        )
+    if refused.status == 404:
+        return LabelStudioError(f"{what}: the project is not there any more, or the token may not see it.")
+    return LabelStudioError(
+        f"{what}: {refused.detail} (status {refused.status}). "
+        "Is LABEL_STUDIO_URL right, and is it reachable from here?"
+    )
