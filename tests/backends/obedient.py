@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -179,8 +179,8 @@ class Obedient(LabelStudioMLBase):
             results += [result(task, self.calls)] * Orders(task["data"]).obey()
         return results
 
-    def fit(self, event: str, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        return {"event": event, "annotation": data.get("annotation", {}).get("id")}
+    def fit(self, annotations: Iterable[Task], workdir: str = "", **kwargs: Any) -> dict[str, Any]:
+        return {"annotated": sum(1 for task in annotations if task["annotations"])}
 
 
 class Streaming(Obedient):
