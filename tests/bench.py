@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from label_studio_ml import settings
-from label_studio_ml.backend.answers import Answer, Group
+from label_studio_ml.backend.answers import Answer
 from label_studio_ml.backend.host import ModelHost
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.store import jobs, projects, versions
@@ -31,14 +31,13 @@ class Bench:
         """Predict for requests, each a list of texts; task ids count up through all of them."""
         ids = iter(range(1, 10_000))
         made = [
-            Group([msgspec.json.encode({"id": next(ids), "data": {"text": text}}) for text in texts])
-            for texts in groups
+            msgspec.json.encode({"id": next(ids), "data": {"text": text}}) for texts in groups for text in texts
         ]
-        return self.host.predict(project, CONFIG, number, made, params)
+        return self.host.predict(project, CONFIG, number, made, [len(texts) for texts in groups], params)
 
     def predict(self, *texts: str, **more: Any) -> list[Any]:
         """The decoded results for one request."""
-        return [msgspec.json.decode(item) for item in self.answer(list(texts), **more).results[0]]
+        return [msgspec.json.decode(item) for item in self.answer(list(texts), **more).results]
 
     def train(self, project: str = "7", action: str = "ANNOTATION_CREATED") -> Version:
         """Run a job as the trainer does, and let what comes out serve."""

@@ -33,8 +33,8 @@ class Description(msgspec.Struct, frozen=True):
 class Problem(msgspec.Struct, frozen=True):
     """Why a task got no prediction.
 
-    `place`: the task's, among those of the call; `kind`: `predict` or `invalid`; `reason`: one of `REASONS`; `control`:
-    the control tag whose region is invalid, if it is one region.
+    `place`: the task's, among those of the call; `kind`: `predict` or `invalid`; `reason`: one of `REASONS`;
+    `control`: the control tag whose region is invalid, if it is one region.
     """
 
     place: int

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..backend.answers import Answer, Problem
 from ..errors import ClientGone, PredictError, Unavailable, WorkerDied
@@ -37,7 +37,7 @@ _GUILTY_IN_A_ROW = 3
 _SHOWN = 200
 _log = logging.getLogger(__name__)
 
-Gone = Callable[[], Awaitable[None]]
+Gone = Callable[[], Awaitable[Any]]
 """Returns when the client has closed its connection."""
 
 

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from label_studio_ml.backend.answers import Group
 from label_studio_ml.errors import LoadError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.store import projects
@@ -54,7 +53,7 @@ def test_an_instance_is_made_once_for_a_project_a_config_and_a_version(bench: Ma
     for _ in range(3):
         host.predict("x")
     assert Kept.made == ["7"]
-    host.host.predict("7", "<View><Text name='t' value='$t'/></View>", 0, [Group([b"{}"])], {})
+    host.host.predict("7", "<View><Text name='t' value='$t'/></View>", 0, [b"{}"], [1], {})
     assert Kept.made == ["7", "7"]
 
 

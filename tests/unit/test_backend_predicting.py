@@ -31,9 +31,9 @@ def test_the_one_task_that_raises_is_found_and_costs_itself_only(place: int, ben
     texts[place] = BAD
     answer = bench(Raises).answer(texts)
 
-    assert [item == b"[]" for item in answer.results[0]] == [text == BAD for text in texts]
+    assert [item == b"[]" for item in answer.results] == [text == BAD for text in texts]
     (problem,) = answer.problems
-    assert (problem.group, problem.task, problem.kind) == (0, str(place + 1), "predict")
+    assert (problem.place, problem.task, problem.kind) == (place, str(place + 1), "predict")
     assert problem.message == "predict() raised ValueError: cannot read this one"
     assert len(Raises.calls) == 7, "the whole, then halves down to the single task"
 
@@ -46,12 +46,8 @@ def test_a_task_that_raises_does_not_cost_other_requests(bench: MakeBench) -> No
             return super().one(text)
 
     answer = bench(Raises).answer(["a", "b"], ["c", BAD], ["d"])
-    assert [[item == b"[]" for item in group] for group in answer.results] == [
-        [False, False],
-        [False, True],
-        [False],
-    ]
-    assert [(problem.group, problem.task) for problem in answer.problems] == [(1, "4")]
+    assert [item == b"[]" for item in answer.results] == [False, False, False, True, False]
+    assert [(problem.place, problem.task) for problem in answer.problems] == [(3, "4")]
     assert answer.mergeable
 
 
@@ -61,7 +57,7 @@ def test_a_model_that_always_raises_is_not_tried_for_ever(bench: MakeBench) -> N
             raise RuntimeError("no GPU")
 
     answer = bench(AlwaysRaises).answer(["x"] * 64)
-    assert answer.results == [[b"[]"] * 64]
+    assert answer.results == [b"[]"] * 64
     assert len(answer.problems) == 64
     assert {problem.message for problem in answer.problems} == {"predict() raised RuntimeError: no GPU"}
     assert len(AlwaysRaises.calls) < 30
@@ -87,8 +83,8 @@ def test_exit_in_predict_ends_the_prediction_and_not_the_process(bench: MakeBenc
             return super().one(text)
 
     answer = bench(Exits).answer(["a", BAD])
-    assert answer.results[0][1] == b"[]"
-    assert answer.results[0][0] != b"[]"
+    assert answer.results[1] == b"[]"
+    assert answer.results[0] != b"[]"
     assert answer.problems[0].message == "predict() raised SystemExit: 2"
 
 
@@ -114,7 +110,7 @@ def test_a_model_that_answers_one_request_at_a_time_is_asked_so(bench: MakeBench
     host = bench(ExpectsTwo)
     answer = host.answer(["a", "b"], ["c", "d"])
     assert answer.problems == []
-    assert [len(group) for group in answer.results] == [2, 2]
+    assert len(answer.results) == 4
     assert ExpectsTwo.calls == [4, 2, 2]
     assert not answer.mergeable
 
@@ -141,7 +137,7 @@ def test_a_model_that_cannot_answer_even_one_task_is_told_so(bench: MakeBench) -
             return [self.one(text) for text in texts * 2]
 
     answer = bench(TwoForEach).answer(["a", "b"])
-    assert answer.results == [[b"[]", b"[]"]]
+    assert answer.results == [b"[]", b"[]"]
     assert {problem.message for problem in answer.problems} == {"predict() returned 2 results for 1 tasks."}
 
 
@@ -152,7 +148,7 @@ def test_what_is_no_list_of_predictions_is_a_problem_in_words(returned: Any, ben
             return returned
 
     answer = bench(Returns).answer(["a", "b"])
-    assert answer.results == [[b"[]", b"[]"]]
+    assert answer.results == [b"[]", b"[]"]
     assert all("predict() returned" in problem.message for problem in answer.problems)
 
 
@@ -177,7 +173,7 @@ def test_a_prediction_label_studio_would_refuse_costs_its_task_only(item: Any, b
             return item if text == BAD else super().one(text)
 
     answer = bench(Invalid).answer(["a", BAD, "c"])
-    assert [item == b"[]" for item in answer.results[0]] == [False, True, False]
+    assert [item == b"[]" for item in answer.results] == [False, True, False]
     (problem,) = answer.problems
     assert (problem.task, problem.kind) == ("2", "invalid")
     assert problem.message

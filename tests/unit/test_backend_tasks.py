@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from label_studio_ml import settings
-from label_studio_ml.backend.answers import Group
 from label_studio_ml.backend.host import ModelHost
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.store.database import Database
@@ -33,13 +32,10 @@ def task(number: int) -> bytes:
 def test_a_task_that_cannot_be_read_costs_only_itself(database: Database, tmp_path: Path, odd: bytes) -> None:
     Echo.given.clear()
     host = ModelHost(Echo, {}, settings.load({}, model_dir=tmp_path), database)
-    groups = [Group([task(1), odd, task(2)]), Group([odd]), Group([task(3)])]
-    answer = host.predict("1", None, 0, groups, {})
-    found = [
-        [json.loads(item) and json.loads(item)["result"][0]["id"] for item in group] for group in answer.results
-    ]
-    assert found == [["1", [], "2"], [[]], ["3"]]
-    assert [problem.group for problem in answer.problems] == [0, 1]
+    answer = host.predict("1", None, 0, [task(1), odd, task(2), odd, task(3)], [3, 1, 1], {})
+    found = [json.loads(item) and json.loads(item)["result"][0]["id"] for item in answer.results]
+    assert found == ["1", [], "2", [], "3"]
+    assert [problem.place for problem in answer.problems] == [1, 3]
     assert all("the task is not understood" in problem.message for problem in answer.problems)
     assert Echo.given == [[1, 2, 3]]
 
@@ -47,6 +43,6 @@ def test_a_task_that_cannot_be_read_costs_only_itself(database: Database, tmp_pa
 def test_when_no_task_can_be_read_the_model_is_not_asked(database: Database, tmp_path: Path) -> None:
     Echo.given.clear()
     host = ModelHost(Echo, {}, settings.load({}, model_dir=tmp_path), database)
-    answer = host.predict("1", None, 0, [Group([b"[]", b"1"])], {})
-    assert answer.results == [[b"[]", b"[]"]]
+    answer = host.predict("1", None, 0, [b"[]", b"1"], [2], {})
+    assert answer.results == [b"[]", b"[]"]
     assert Echo.given == []

@@ -35,7 +35,7 @@ def process(database: Database, folder: Path) -> tuple[Serving, Slow]:
     """The part of a web process that decides which version serves."""
     serving = Serving(database)
     config = settings.load({}, model_dir=folder)
-    runner = Slow(ModelHost(LabelStudioMLBase, {}, config, database), 1, serving.number)
+    runner = Slow(ModelHost(LabelStudioMLBase, {}, config, database), config, serving.number)
     runner.loading, runner.go = asyncio.Event(), asyncio.Event()
     serving.runner = runner
     return serving, runner
