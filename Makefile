@@ -59,8 +59,10 @@ test-e2e: setup ## Run the tests with a real Label Studio
 test-pythons: setup ## Run the unit tests on the other Pythons that we support
 	$(BIN)/python -m scripts.pythons
 
-bench: setup ## Measure; figures are for reading
-	@for benchmark in benchmarks/[!_]*.py; do $(BIN)/python -m benchmarks.$$(basename $$benchmark .py) || exit; done
+bench: setup ## Measure, beside other servers (installed at the first run; needs wrk); figures are for reading
+	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.validation
 
 clean: ## Remove environments, caches, builds and the demo's data; never a backend folder
 	rm -rf .venv .venv-3.* .venv-label-studio* demo build dist *.egg-info

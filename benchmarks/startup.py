@@ -11,7 +11,6 @@ import argparse
 import os
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,8 @@ import time
 from pathlib import Path
 
 import httpx
+
+from .processes import children, free_port, resident
 
 MODEL = Path(__file__).parents[1] / "label_studio_ml" / "examples" / "dummy_model" / "dummy_model.py"
 CONFIG = (
@@ -30,7 +31,7 @@ CONFIG = (
 
 def one_round(folder: Path) -> dict[str, float]:
     """Start a server, wait for its answers, weigh its processes, and stop it."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "label_studio_ml.server", "start", str(MODEL), "--port", str(port)]
     environment = {**os.environ, "MODEL_DIR": str(folder)}
     found: dict[str, float] = {}
@@ -43,8 +44,8 @@ def one_round(folder: Path) -> dict[str, float]:
             body = {"project": "1.0", "label_config": CONFIG, "tasks": [{"id": 1, "data": {"text": "x"}}]}
             client.post("/predict", json=body).raise_for_status()
             found["first prediction, s"] = time.perf_counter() - started
-            found["web process, MB"] = _resident(process.pid)
-            found["predict worker, MB"] = sum(_resident(pid) for pid in _children(process.pid))
+            found["web process, MB"] = resident(process.pid)
+            found["predict worker, MB"] = sum(resident(pid) for pid in children(process.pid))
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
@@ -88,24 +89,6 @@ def _until_healthy(client: httpx.Client) -> None:
         except httpx.TransportError:
             time.sleep(0.01)
     raise TimeoutError("no healthy answer within 30 s")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _resident(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 if __name__ == "__main__":

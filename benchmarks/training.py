@@ -19,7 +19,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -33,6 +32,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+
+from .processes import free_port
 
 MODEL = Path(__file__).with_name("_learner.py")
 RATES = (50, 200, 500)
@@ -66,7 +67,7 @@ class Backend:
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.burn = folder / "burn"
-        self.port = _free_port()
+        self.port = free_port()
         options = ["--port", str(self.port), "--model-dir", str(folder / "model-data"), "--train-debounce", "0s"]
         self._log = (folder / "server.log").open("ab")
         self._process = subprocess.Popen(
@@ -316,13 +317,6 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited 600 s in vain for {what}")
         time.sleep(0.02)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

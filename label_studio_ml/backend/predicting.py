@@ -36,6 +36,8 @@ _SHOWN = 200
 """Characters that are shown of a task's id; ten times as many of what is wrong with it."""
 
 _END = object()
+_all_of = msgspec.json.Decoder(list[dict[str, Any]]).decode
+_one_of = msgspec.json.Decoder(dict[str, Any]).decode
 
 Streamed = Callable[[Answer], None]
 Growing = Callable[[list[Any]], None]
@@ -72,7 +74,7 @@ class Predictor:
             streamed: told of results that are ready before the rest, when predict() is a generator.
         """
         state = state_of(instance)
-        given = [_decoded(task) for task in tasks]
+        given = _decoded(tasks)
         understood = [task for task in given if isinstance(task, dict)]
         if len(understood) < len(given):
             sizes = _sizes_without(given, sizes)
@@ -139,8 +141,8 @@ class _Reply:
         self.streamed = streamed
         self._state = state_of(instance)
         self._name = self._state.version.name
-        self._checker = None if interactive else _checker(instance)
-        self._interactive = interactive
+        self._instance, self._interactive = instance, interactive
+        self._checker: Checker | None = None
         self._given = given
         self._place = self._sent = self._used = 0
         self._sent_at = time.monotonic()
@@ -165,6 +167,8 @@ class _Reply:
         return self._answer
 
     def _fill(self, items: list[Any]) -> None:
+        if not self._interactive:  # predict() may just have switched to another labeling config
+            self._checker = _checker(self._instance)
         for item in items[self._used :] if self._used else items:
             while not isinstance(self._given[self._place], dict):
                 self._put(self._given[self._place])
@@ -227,7 +231,7 @@ class _Attempt:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's code may raise anything
             if grown and len(sizes) == 1:
                 rest = tasks[len(grown) :]
-                return [*grown, *self._split(rest, [len(rest)], error)]
+                return [*grown[: len(tasks)], *(self._split(rest, [len(rest)], error) if rest else [])]
             return self._split(tasks, sizes, error)
         self._succeeded = True
         return items
@@ -257,10 +261,21 @@ async def _await(value: Any) -> Any:
     return await value
 
 
-def _decoded(raw: bytes) -> dict[str, Any] | InvalidPrediction:
-    """A task, or why it is none: one that cannot be read must not cost the others of a merged call theirs."""
+def _decoded(tasks: Sequence[bytes]) -> Sequence[dict[str, Any] | InvalidPrediction]:
+    """The tasks. One that cannot be read must not cost the others of a merged call theirs."""
     try:
-        return msgspec.json.decode(raw, type=dict[str, Any])
+        found = _all_of(b"[%b]" % b",".join(tasks))
+        if len(found) == len(tasks):
+            return found
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    return [_decoded_alone(task) for task in tasks]
+
+
+def _decoded_alone(raw: bytes) -> dict[str, Any] | InvalidPrediction:
+    """A task, or why it is none."""
+    try:
+        return _one_of(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return InvalidPrediction(f"the task is not understood: {error}", "task")
 
@@ -271,8 +286,9 @@ def _finished(item: Any, version: str, checker: Checker | None, interactive: boo
         raise item
     predictions: list[dict[str, Any]] = responses.as_json(responses.as_predictions(item))
     responses.name_version(predictions, version)
-    responses.check_score(predictions)
-    if checker is not None:
+    if checker is None:
+        responses.check_score(predictions)
+    else:  # looks at the score, too
         checker.check(predictions)
     if interactive:  # the labeling page wants exactly one prediction
         return responses.encode_item(None, predictions[:1] or [{"result": [], "model_version": version}])

@@ -62,6 +62,8 @@ def as_predictions(item: Any) -> list[dict[str, Any]]:
     Raises:
         InvalidPrediction: one of them is not a prediction.
     """
+    if type(item) is dict and "result" in item:  # as nearly always
+        return [item]
     if item is None or (isinstance(item, dict | list) and not item):
         return []
     many = item if isinstance(item, Sequence) and not isinstance(item, str | bytes) else [item]
@@ -123,20 +125,20 @@ def name_version(predictions: list[dict[str, Any]], version: str) -> None:
     Label Studio asks again and again for tasks that have no prediction of the announced version. Several
     predictions for a task may be of several models: they keep their names, as long as one has the announced one.
     """
-    if len(predictions) > 1:
+    if len(predictions) == 1:
+        predictions[0]["model_version"] = version
+    elif predictions:
         for prediction in predictions:
             prediction["model_version"] = prediction.get("model_version") or version
-        if any(prediction["model_version"] == version for prediction in predictions):
-            return
-    for prediction in predictions[:1]:
-        prediction["model_version"] = version
+        if all(prediction["model_version"] != version for prediction in predictions):
+            predictions[0]["model_version"] = version
 
 
 def check_score(predictions: list[dict[str, Any]]) -> None:
     """Raise InvalidPrediction when a score is not a number, for which Label Studio refuses the whole batch."""
     for prediction in predictions:
         score = prediction.get("score")
-        if score is None:
+        if score is None or (type(score) is float and 0 <= score <= 1):
             continue
         if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
             raise InvalidPrediction(f"`score` must be a finite number or None, not {score!r}.", "score")
@@ -150,7 +152,9 @@ def encode_item(item: Any, predictions: list[dict[str, Any]]) -> bytes:
     """
     if not predictions:
         return NOTHING
-    single = len(predictions) == 1 and not (isinstance(item, Sequence) and not isinstance(item, str | bytes))
+    single = type(item) is dict or (
+        len(predictions) == 1 and not (isinstance(item, Sequence) and not isinstance(item, str | bytes))
+    )
     try:
         return msgspec.json.encode(predictions[0] if single else predictions)
     except _NO_JSON as error:  # half of a surrogate pair, say

@@ -69,7 +69,10 @@ class Rule(msgspec.Struct, frozen=True):
             return False
         if self.has_ranges and any(map(backwards, value["ranges"])):
             return False
-        return finite(region, _REGION) and finite(value, self.finite if partner is None else _NOTHING)
+        known = self.finite if partner is None else _NOTHING
+        return (region.keys() <= _REGION or finite(region, _REGION)) and (
+            value.keys() <= known or finite(value, known)
+        )
 
 
 def compile_rules(controls: Iterable[Any], objects: Iterable[str]) -> dict[str, Rule]:

@@ -34,6 +34,9 @@ _LIVES = 2
 _GUILTY_IN_A_ROW = 3
 """Tasks that end their workers, with no other answer in between, before the model counts as failing."""
 
+_LONG, _BREATH, _LONGEST_BREATH = 0.005, 0.05, 0.005
+"""Seconds of a call from which a breather pays; its length, as a share of the call's; the most seconds it takes."""
+
 _SHOWN = 200
 _log = logging.getLogger(__name__)
 
@@ -46,9 +49,6 @@ class Observer(Protocol):
 
     def predicted(self, tasks: int, requests: int, seconds: float) -> None:
         """One call of predict() was made."""
-
-    def waited(self, seconds: float) -> None:
-        """A request waited so long for its turn."""
 
     def problem(self, project_id: str, problem: Problem) -> None:
         """A task got no prediction."""
@@ -68,10 +68,24 @@ class Dispatcher:
     """Hands requests to a runner."""
 
     def __init__(
-        self, runner: Runner, settings: Settings, observer: Observer, active_version: Callable[[str], int]
+        self,
+        runner: Runner,
+        settings: Settings,
+        observer: Observer,
+        active_version: Callable[[str], int],
+        waited: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
+        """Begin with nothing.
+
+        Args:
+            runner: makes the calls.
+            settings: of this server.
+            observer: told what happens.
+            active_version: tells the number of the version that serves a project.
+            waited: told how many seconds each request waited for its turn.
+        """
         self._runner, self._settings, self._observer = runner, settings, observer
-        self._active_version = active_version
+        self._active_version, self._waited = active_version, waited
         self._queues = Queues(settings.max_batch_size)
         self._late = Late(runner.store)
         self._open: dict[Request, list[_Waiter]] = {}
@@ -79,7 +93,9 @@ class Dispatcher:
         self._patrol: asyncio.TimerHandle | None = None
         self._mergeable = True
         self._guilty = 0
-        self._keeping = False
+        self._keeping = self._pumping = False
+        self._breather: asyncio.TimerHandle | None = None
+        self._expected = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         runner.on_free = self._pump
 
@@ -90,8 +106,9 @@ class Dispatcher:
 
     async def stop(self) -> None:
         """Store what is ready of late predictions."""
-        if self._patrol is not None:
-            self._patrol.cancel()
+        for timer in (self._patrol, self._breather):
+            if timer is not None:
+                timer.cancel()
         await self._late.stop()
 
     async def predict(
@@ -160,7 +177,9 @@ class Dispatcher:
             self._open[request] = [waiter]
             self._queues.add(request)
             self._runner.hurry()
-            self._pump()
+            if not self._pumping:  # not at once: those that came at the same moment may share a call
+                self._pumping = True
+                loop.call_soon(self._pump)
             if self._patrol is None:
                 self._patrol = loop.call_later(_GLANCE, self._look_around)
         else:
@@ -273,6 +292,7 @@ class Dispatcher:
 
     def _pump(self) -> None:
         """Submit what there is room for."""
+        self._pumping = False
         queues, runner = self._queues, self._runner
         while queues:
             if self._keeping or queues.suspects:
@@ -284,6 +304,8 @@ class Dispatcher:
             elif queues.suspects and runner.has_room("alone"):
                 room, pieces = "alone", [queues.suspects.popleft()]
             elif runner.has_room("now"):
+                if self._breather is not None and not self._is_gathered():
+                    return
                 pieces = queues.batch(merge=self._mergeable)
             elif queues.has_full_batch and runner.has_room("ahead"):
                 room, pieces = "ahead", queues.batch(merge=False)
@@ -297,11 +319,30 @@ class Dispatcher:
         now = time.monotonic()
         for piece in pieces:
             if not piece.start:
-                self._observer.waited(now - piece.request.since)
+                self._waited(now - piece.request.since)
         first = pieces[0].request
         tasks = pieces[0].tasks if len(pieces) == 1 else [task for piece in pieces for task in piece.tasks]
         call = Call(first.project_id, first.label_config, tasks, [len(piece) for piece in pieces], first.params)
         self._runner.submit(call, _Running(self, pieces), room)
+
+    def _breathe(self, answered: int, seconds: float) -> None:
+        """Those who have just been answered often ask again at once: let those who wait wait a moment for them.
+
+        Without it, clients of a model whose calls take long fall into two halves that wait for each other.
+        """
+        queues = self._queues
+        if seconds < _LONG or not queues.requests or self._breather is not None or not self._mergeable:
+            return
+        self._expected = queues.requests + answered
+        loop = asyncio.get_running_loop()
+        self._breather = loop.call_later(min(seconds * _BREATH, _LONGEST_BREATH), self._breathed)
+
+    def _is_gathered(self) -> bool:
+        return self._queues.requests >= self._expected or self._queues.tasks >= self._settings.max_batch_size
+
+    def _breathed(self) -> None:
+        self._breather = None
+        self._pump()
 
     def _deliver(self, pieces: list[Piece], answer: Answer) -> None:
         """Hand the next results of a call to its requests."""
@@ -383,6 +424,7 @@ class _Running:
     def answered(self, answer: Answer, seconds: float) -> None:
         self._dispatcher._observer.predicted(self._tasks, self._requests, seconds)  # noqa: SLF001
         self._dispatcher._deliver(self._pieces, answer)  # noqa: SLF001
+        self._dispatcher._breathe(self._requests, seconds)  # noqa: SLF001
 
     def failed(self, error: Exception) -> None:
         if isinstance(error, WorkerDied):

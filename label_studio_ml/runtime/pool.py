@@ -329,7 +329,8 @@ class Pool:
                 # At the start whoever started us says it; later only the log does.
                 level = logging.DEBUG if self.status.description is None else logging.ERROR
                 _log.log(level, "%s", f"{message.error}\n{message.detail}".rstrip())
-                self._failed(message.error, usage=message.usage)
+                if not self._others_serve(worker):
+                    self._failed(message.error, usage=message.usage)
             worker.ready.set()
         elif worker.received(message):
             self._refusals = 0
@@ -346,7 +347,8 @@ class Pool:
             except LoadError as error:
                 worker.broken = error
                 worker.ready.set()
-                self._failed(str(error))
+                if not self._others_serve(worker):
+                    self._failed(str(error))
                 return
         worker.ready.set()
         worker.usable = not worker.lost.is_set()
@@ -392,11 +394,16 @@ class Pool:
             if not said_why:
                 _log.error("%s (pid %d) %s", worker.name.capitalize(), worker.child.pid, worker.stuck or how)
             self._on_restart()
-            if worker.broken is not None and self.status.state != "failed":
+            killed = isinstance(worker.broken, WorkerDied) and not self._failures  # perhaps by accident
+            if worker.broken is not None and not killed and not self._others_serve(worker):
                 self._failed(str(worker.broken))
         worker.died(f"The process running the model {how}.")
         if ours:
             await self._replace(worker)
+
+    def _others_serve(self, worker: Process) -> bool:
+        """Whether there are workers that answer, although this one does not."""
+        return any(other.usable for other in self._workers if other is not worker)
 
     async def _replace(self, worker: Process) -> None:
         delay = min(_FIRST_DELAY * 2**self._failures, _LONGEST_DELAY) if self._failures else 0.0
@@ -432,11 +439,14 @@ class Pool:
         """End what is stuck, replace what has grown, unload what nobody uses; for ever."""
         while True:
             await asyncio.sleep(_ROUND)
-            for worker in [*self._workers, *self._retired]:
-                self._end_if_stuck(worker)
-            if not self._swapping.locked() and time.monotonic() > self._recycle_at:
-                self._recycle_one()
-            self._unload_if_idle()
+            try:
+                for worker in [*self._workers, *self._retired]:
+                    self._end_if_stuck(worker)
+                if not self._swapping.locked() and time.monotonic() > self._recycle_at:
+                    self._recycle_one()
+                self._unload_if_idle()
+            except Exception:  # noqa: BLE001 - one fault must not be the end of all watching
+                _log.exception("Watching the workers failed unexpectedly; it goes on")
 
     def _end_if_stuck(self, worker: Process) -> None:
         timeout = self._settings.predict_timeout

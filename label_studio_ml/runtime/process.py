@@ -9,8 +9,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
-
 from .. import channel
 from ..backend.answers import Description
 from ..errors import LoadError, WorkerDied
@@ -60,6 +58,8 @@ class Process:
     @property
     def memory(self) -> int:
         """Bytes of memory that it takes up; 0 when it is not there."""
+        import psutil  # only where somebody asks
+
         try:
             return int(psutil.Process(self.child.pid).memory_info().rss) if self.child else 0
         except psutil.Error:

@@ -34,6 +34,11 @@ class Queues:
         return bool(self._interactive)
 
     @property
+    def requests(self) -> int:
+        """Requests that wait, without the interactive ones."""
+        return sum(map(len, self._projects.values()))
+
+    @property
     def has_full_batch(self) -> bool:
         """Whether the next call can be as large as there can be one."""
         for line in self._projects.values():

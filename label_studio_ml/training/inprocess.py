@@ -26,3 +26,6 @@ class InProcess:
 
     def kill(self) -> None:
         """See `Trains`."""
+
+    def renew(self) -> None:
+        """See `Trains`."""

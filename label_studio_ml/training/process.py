@@ -33,6 +33,9 @@ class Trains(Protocol):
     def kill(self) -> None:
         """End now."""
 
+    def renew(self) -> None:
+        """The author's code has changed: run the next job with the new one."""
+
 
 class Trainer:
     """The trainer process, started when a job comes and ended when none has for a while."""
@@ -41,11 +44,15 @@ class Trainer:
         self._source, self._forwarded, self._idle = source, forwarded, idle
         self._running: _Process | None = None
         self._leaving: asyncio.TimerHandle | None = None
+        self._stale = False
 
     async def run(self, job: Job, owner: str) -> messages.Outcome:
         """See `Trains`."""
         if self._leaving is not None:
             self._leaving.cancel()
+        if self._stale:
+            self._stale = False
+            self._leave()
         if self._running is None or self._running.lost:
             self._running = await _Process.start(self._source, self._forwarded)
         try:
@@ -67,11 +74,15 @@ class Trainer:
         if self._running is not None:
             self._running.kill()
 
+    def renew(self) -> None:
+        """See `Trains`."""
+        self._stale = True
+
     def _leave(self) -> None:
         """Nothing came for a while. A job that comes now gets a new process."""
         running, self._running = self._running, None
         if running is not None and not running.lost:
-            _log.info("The trainer has nothing to do and leaves")
+            _log.info("The trainer has nothing to do, or the code has changed, and it leaves")
             running.tell(Stop())
 
 

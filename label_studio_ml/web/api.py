@@ -221,10 +221,6 @@ class Api:
         """The dispatcher made a call of predict()."""
         self._server.metrics.predicted(tasks, requests, seconds)
 
-    def waited(self, seconds: float) -> None:
-        """A request of the dispatcher waited for its turn."""
-        self._server.metrics.waited(seconds)
-
     def problem(self, project_id: str, problem: Problem) -> None:
         """A task got no prediction."""
         self._server.metrics.problem(project_id, problem)

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,7 +18,8 @@ from starlette.routing import Route
 from .. import logs
 from ..backend.answers import Description
 from ..backend.source import Source
-from ..errors import BackendError, StoreError
+from ..errors import BackendError, StoreError, UsageError
+from ..protocol import requests
 from ..runtime.dispatcher import Dispatcher
 from ..runtime.pool import Pool
 from ..runtime.runner import Runner
@@ -80,8 +82,10 @@ class Server:
         logs.hide(*(project.access_token for project in known))
         self.serving = Serving(self.database)
         self.runner, trainers = self._runners()
+        if self.settings.preload and isinstance(self.runner, Pool):
+            self.runner.preloaded = await self._preloaded(known)
         self.serving.runner = self.runner
-        self.dispatcher = Dispatcher(self.runner, self.settings, self.api, self.serving.number)
+        self.dispatcher = Dispatcher(self.runner, self.settings, self.api, self.serving.number, self.metrics.waited)
         self.scheduler = Scheduler(
             self.database, trainers, self.settings, self._description, self.serving.nudge, self._job_ended
         )
@@ -96,8 +100,36 @@ class Server:
         await self.runner.start()
         if not self.in_process:
             loop = asyncio.get_running_loop()
-            loops = (self.serving.main_loop(), self.scheduler.main_loop())
+            loops = [self.serving.main_loop(), self.scheduler.main_loop()]
+            if self.settings.reload and isinstance(self._source, Source):
+                from ..runtime import reload
+
+                loops.append(reload.follow(self._source.folder, self.settings.model_dir, self._reload))
             self._tasks = [loop.create_task(work) for work in loops]
+
+    async def _preloaded(self, known: list[projects.Project]) -> list[tuple[str, str]]:
+        """What is loaded at the start: the projects with the given labeling config, or none in particular.
+
+        Raises:
+            UsageError: the file cannot be read, or is no labeling config.
+        """
+        path = Path(self.settings.preload)
+        try:
+            config = await asyncio.to_thread(path.read_text, encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--preload: cannot read {path}: {error}.") from error
+        if problem := requests.config_problem(config):
+            raise UsageError(f"--preload: {path} is not a labeling config: {problem}.")
+        found = [project.id for project in known if (project.label_config or "").strip() == config.strip()]
+        for project_id in found:
+            await self.serving.know(project_id)
+        return [(project_id, config) for project_id in found or [""]]
+
+    async def _reload(self) -> None:
+        assert isinstance(self.runner, Pool)  # noqa: S101 - the only one that has something to reload
+        await self.runner.reload()
+        for trainer in self._trainers:
+            trainer.renew()
 
     def _make_folders(self) -> None:
         """Logs and models are made of people's data: what is made here is for the server's own user alone."""

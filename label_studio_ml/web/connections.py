@@ -28,6 +28,7 @@ class _Joined:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._head = b""
+        self.is_closing = transport.is_closing  # asked for every request
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -65,7 +66,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(_Joined(transport, self.loop))  # type: ignore[arg-type]
         self._refused = False
         self._began: float | None = self.loop.time()
-        self._received, self._in_head = 0, False
+        self._received, self._arriving, self._in_head = 0, 0, False
         self._watch = self.loop.call_later(self.timeout, self._check)
         if len(self.connections) > self.most:
             self._refuse(503, "There are too many connections. Try again later.")
@@ -79,8 +80,9 @@ class Connection(HttpToolsProtocol):
         """Called by the loop."""
         if self._refused:
             return
+        self._arriving = len(data)
         super().data_received(data)
-        self._received += len(data)
+        self._received += self._arriving
         if self._in_head and self._received > MAX_HEAD:
             self._refuse(431, "The headers of the request are too large.")
 
@@ -92,7 +94,9 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Called by the parser; what is raised here becomes a call of `send_400_response`."""
         self._in_head = False
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        size = self._received + self._arriving  # no less than the head
+        if size > MAX_HEAD:
+            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > MAX_HEAD or len(self.headers) > MAX_HEADERS:
             self._refuse(431, "The headers of the request are too large, or too many.")
             raise ValueError

@@ -40,6 +40,11 @@ class _Histogram:
         self.counts[bisect_left(self._bounds, value)] += 1
         self.total += value
 
+    def add(self, other: _Histogram) -> None:
+        """Count everything that another one has counted."""
+        self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
+
     def add_to(self, metric: HistogramMetricFamily, labels: list[str]) -> None:
         """Give what was counted to a metric."""
         names = [*map(str, self._bounds), "+Inf"]
@@ -50,8 +55,7 @@ class _Requests(Collector):
     """What is counted for every request and every call of predict()."""
 
     def __init__(self) -> None:
-        self.answered: dict[tuple[str, str, int], int] = {}
-        self.seconds: dict[str, _Histogram] = {}
+        self.answered: dict[tuple[str, str, int], _Histogram] = {}
         self.waited = _Histogram(_SECONDS)
         self.call_seconds = _Histogram(_SECONDS)
         self.batch = _Histogram(_TASKS)
@@ -80,13 +84,15 @@ class _Requests(Collector):
         requests = CounterMetricFamily(
             f"{_PREFIX}_http_requests", "Requests answered.", labels=["method", "path", "status"]
         )
-        for (method, path, status), count in self.answered.items():
-            requests.add_metric([method, path, str(status)], count)
+        of_paths: dict[str, _Histogram] = {}
+        for (method, path, status), histogram in self.answered.items():
+            requests.add_metric([method, path, str(status)], sum(histogram.counts))
+            of_paths.setdefault(path, _Histogram(_SECONDS)).add(histogram)
         yield requests
         seconds = HistogramMetricFamily(
             f"{_PREFIX}_http_request_seconds", "Time to answer a request.", labels=["path"]
         )
-        for path, histogram in self.seconds.items():
+        for path, histogram in of_paths.items():
             histogram.add_to(seconds, [path])
         yield seconds
 
@@ -114,6 +120,9 @@ class Metrics:
     def __init__(self, paths: set[str]) -> None:
         self._paths = paths
         self._requests = _Requests()
+        self._answered = self._requests.answered
+        self.waited = self._requests.waited.observe
+        """A request waited so many seconds for a worker."""
         self.registry = registry = CollectorRegistry()
         registry.register(self._requests)
         ProcessCollector(registry=registry)
@@ -147,12 +156,9 @@ class Metrics:
 
     def answered(self, method: str, path: str, status: int, seconds: float) -> None:
         """A request was answered; `path` is one of those that this server knows, or `other`."""
-        requests = self._requests
-        key = (method, path, status)
-        requests.answered[key] = requests.answered.get(key, 0) + 1
-        histogram = requests.seconds.get(path)
+        histogram = self._answered.get((method, path, status))
         if histogram is None:
-            histogram = requests.seconds[path] = _Histogram(_SECONDS)
+            histogram = self._answered[method, path, status] = _Histogram(_SECONDS)
         histogram.observe(seconds)
 
     def predicted(self, tasks: int, requests: int, seconds: float) -> None:
@@ -161,10 +167,6 @@ class Metrics:
         self._requests.call_seconds.observe(seconds)
         if requests > 1:
             self._requests.merged += requests
-
-    def waited(self, seconds: float) -> None:
-        """A request waited so long for a worker."""
-        self._requests.waited.observe(seconds)
 
     def problem(self, project_id: str, problem: Problem) -> None:  # noqa: ARG002 - projects are many
         """A task got no prediction."""

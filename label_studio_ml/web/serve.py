@@ -7,6 +7,7 @@ import contextlib
 import errno
 import gc
 import json
+import logging
 import os
 import signal
 import socket
@@ -29,6 +30,7 @@ from .app import Server, create_app
 T = TypeVar("T")
 
 _console = Console(highlight=False)
+_log = logging.getLogger(__name__)
 
 
 def run(settings: Settings, source: Source | type[Any], kwargs: dict[str, Any], *, check: bool = False) -> None:
@@ -91,6 +93,10 @@ async def _serve(server: Server, listening: socket.socket, check: bool) -> Backe
 async def _watch(server: Server, web: _Web, listening: socket.socket, check: bool) -> BackendError | None:
     """Wait for the model to load; end the server when it cannot, for a person is watching now."""
     await server.runner.changed.wait()
+    while server.settings.reload and server.runner.status.state == "failed":
+        _log.error("%s It is loaded again when a file changes.", server.runner.status.error)
+        server.runner.changed.clear()
+        await server.runner.changed.wait()
     status = server.runner.status
     failure: BackendError | None = None
     if status.state == "failed":

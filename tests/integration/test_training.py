@@ -98,6 +98,7 @@ def test_the_trainer_stands_back_from_the_import_of_the_class_on(
     given = [] if cores is None else ["--trainer-cores", str(cores)]
     server = start_server(BACKENDS / "measured_trainer.py", "--trainer-nice", "7", *given)
     with server.client() as client:
+        wait_until(lambda: client.get("/health").json()["model"]["state"] == "ready", 60, "the model to be ready")
         setup(client)
         job = client.post("/webhook", json=annotated(task=1, annotation=1)).json()["job"]
         status = wait_until(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 import pytest
 
-from label_studio_ml.backend.answers import REASONS
+from label_studio_ml.backend import predicting
+from label_studio_ml.backend.answers import REASONS, Answer
 from label_studio_ml.model import LabelStudioMLBase
 from tests.bench import Counting, MakeBench, Tasks
 from tests.inprocess import CONFIG, region
@@ -251,3 +253,88 @@ def test_an_array_of_predictions_is_a_list_of_them(bench: MakeBench) -> None:
             return np.array([self.one(text) for text in texts], dtype=object)
 
     assert len(bench(Arrays).predict("a", "b")) == 2
+
+
+# --- generators ---------------------------------------------------------------------------------------------
+
+
+class Streams(Counting):
+    """Yields a prediction for each text."""
+
+    def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:
+        for task in tasks:
+            text = task["data"]["text"]
+            if text == BAD:
+                raise ValueError("cannot read this one")
+            type(self).calls.append(1)
+            yield self.one(text)
+
+
+class StreamsAsync(Counting):
+    async def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
+        for task in tasks:
+            await asyncio.sleep(0)
+            yield self.one(task["data"]["text"])
+
+
+@pytest.mark.parametrize("model", [Streams, StreamsAsync])
+def test_predict_may_be_a_generator(bench: MakeBench, model: type[Any]) -> None:
+    assert [bool(result) for result in bench(model).predict("a", "b", "c")] == [True, True, True]
+    assert bench(model).host.describe().concurrent is (model is StreamsAsync)
+
+
+def streamed(bench: MakeBench, model: type[Any], *texts: str) -> tuple[list[Answer], Answer]:
+    """What was handed on early, and the rest."""
+    parts: list[Answer] = []
+    tasks = [msgspec.json.encode({"id": place, "data": {"text": text}}) for place, text in enumerate(texts)]
+    rest = bench(model).host.predict("7", CONFIG, 0, tasks, [len(tasks)], {}, parts.append)
+    return parts, rest
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predicting, "_STREAM_EVERY", 0.0)
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("model", [Streams, StreamsAsync])
+def test_results_of_a_generator_are_handed_on_as_they_come(bench: MakeBench, model: type[Any]) -> None:
+    parts, rest = streamed(bench, model, "a", "b", "c")
+    assert [len(part.results) for part in parts] == [1, 1, 1]
+    assert b"[]" not in [item for part in parts for item in part.results]
+    assert (rest.results, rest.problems) == ([], [])
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_generator_that_raises_half_way_keeps_what_it_had_yielded(bench: MakeBench) -> None:
+    Streams.calls.clear()
+    parts, rest = streamed(bench, Streams, "a", "b", BAD, "c")
+    assert [len(part.results) for part in parts] == [1, 1]
+    assert [item == b"[]" for item in rest.results] == [True, False]
+    assert [(problem.place, problem.task) for problem in rest.problems] == [(0, "2")]
+    assert len(Streams.calls) == 3, "nothing was done twice"
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_generator_that_ends_early_leaves_the_last_tasks_without_prediction(bench: MakeBench) -> None:
+    class Short(Counting):
+        def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:
+            yield self.one("only")
+
+    parts, rest = streamed(bench, Short, "a", "b", "c")
+    assert [len(part.results) for part in parts] == [1]
+    assert rest.results == [b"[]", b"[]"]
+    assert [problem.reason for problem in rest.problems] == ["count", "count"]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_generator_that_fails_after_the_last_task_costs_nothing(bench: MakeBench) -> None:
+    class FailsLate(Counting):
+        def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:
+            for task in tasks:
+                yield self.one(task["data"]["text"])
+            raise RuntimeError("nobody cares")
+
+    parts, rest = streamed(bench, FailsLate, "a", "b")
+    assert [len(part.results) for part in parts] == [1, 1]
+    assert (rest.results, rest.problems) == ([], [])

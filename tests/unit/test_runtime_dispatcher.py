@@ -128,7 +128,7 @@ class Runner:
         self.failures.append(error)
 
     async def start(self) -> None: ...
-    async def stop(self, timeout: float) -> None: ...
+    async def stop(self, timeout: float) -> None: ...  # noqa: ASYNC109 - as the real ones
     def kill(self) -> None: ...
     def retry(self) -> None: ...
     async def warm(self, project_id: str, label_config: str | None) -> str:
@@ -146,13 +146,9 @@ class Observer:
     def __init__(self) -> None:
         self.calls: list[tuple[int, int, float]] = []
         self.problems: list[tuple[str, str]] = []
-        self.waits = 0
 
     def predicted(self, tasks: int, requests: int, seconds: float) -> None:
         self.calls.append((tasks, requests, seconds))
-
-    def waited(self, seconds: float) -> None:
-        self.waits += 1
 
     def problem(self, project_id: str, problem: Problem) -> None:
         self.problems.append((project_id, problem.task))
@@ -589,7 +585,7 @@ async def test_what_was_streamed_before_a_worker_died_is_not_asked_again(desks: 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until something is so."""
     with anyio.fail_after(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - anything may be asked
             await anyio.sleep(0.01)
 
 

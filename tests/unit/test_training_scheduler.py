@@ -56,6 +56,9 @@ class Trainer:
     def kill(self) -> None:
         """Not needed here."""
 
+    def renew(self) -> None:
+        """Not needed here."""
+
     def finish(self, database: Database) -> None:
         """The job at hand is over, and that is stored."""
         assert self._answer is not None

@@ -1,0 +1,36 @@
+"""Our server with its figures for Prometheus switched off, for benchmarks/cases/footprint.py to compare with.
+
+python -m benchmarks.without_metrics start BACKEND …        the same command line as label-studio-ml
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from label_studio_ml.server import main
+from label_studio_ml.web.metrics import Metrics
+
+
+def switch_off() -> None:
+    """Make everything that counts or times do nothing: each public method that gives nothing back."""
+    for name, method in inspect.getmembers(Metrics, inspect.isfunction):
+        if not name.startswith("_") and name != "watch" and method.__annotations__.get("return") == "None":
+            setattr(Metrics, name, _nothing)
+    setattr(Metrics, "middleware", _app_itself)  # noqa: B010 - mypy minds an assignment
+
+
+def _nothing(*_args: Any, **_kwargs: Any) -> None:
+    """Instead of counting."""
+
+
+def _app_itself(_metrics: Metrics, app: ASGIApp) -> ASGIApp:
+    """Instead of the app that counts its requests."""
+    return app
+
+
+if __name__ == "__main__":
+    switch_off()
+    main()
