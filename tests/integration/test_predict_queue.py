@@ -111,6 +111,23 @@ def test_a_click_goes_before_everything_else_and_alone(start_server: StartServer
     assert held.later()[0]["tokens"] == [orders.token(click[0])]
 
 
+def test_a_click_that_waits_while_the_only_worker_dies_and_the_request_that_ended_it_are_both_answered(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server, gate = start_server(orders.source()), Gate(tmp_path / "gate")
+    guilty, click = gate.task("exit"), orders.tasks(1)
+    everybody = [*orders.tasks(2), guilty]
+    with orders.crowd(server) as clients:
+        first = clients.send(orders.body(everybody))
+        gate.wait_entered()
+        second = clients.send(orders.body(click, context=orders.CLICK))
+        orders.wait_queued(server, 1)
+        gate.open()
+
+        assert orders.answered(second.result(timeout=30)) == orders.expected(click)
+        assert orders.answered(first.result(timeout=30)) == orders.expected(everybody, [guilty])
+
+
 def test_requests_that_wait_share_a_call(start_server: StartServer, tmp_path: Path) -> None:
     held = Held(start_server, tmp_path)
     requests = [orders.tasks(1) for _ in range(10)]
