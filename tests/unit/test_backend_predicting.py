@@ -271,7 +271,7 @@ class Streams(Counting):
 
 
 class StreamsAsync(Counting):
-    async def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
+    async def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:
         for task in tasks:
             await asyncio.sleep(0)
             yield self.one(task["data"]["text"])

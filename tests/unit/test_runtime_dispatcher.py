@@ -55,9 +55,9 @@ class Running:
         start, self.streamed = self.streamed, self.streamed + count
         self.listener.streamed(echo(self.call.tasks[start : self.streamed]))
 
-    def answer(self, answer: Answer | None = None) -> None:
+    def answer(self, answer: Answer | None = None, seconds: float = 0.001) -> None:
         self._end()
-        self.listener.answered(answer or echo(self.call.tasks[self.streamed :]), 0.25)
+        self.listener.answered(answer or echo(self.call.tasks[self.streamed :]), seconds)
         self.runner.on_free()
 
     def fail(self, error: Exception) -> None:
@@ -234,7 +234,7 @@ async def test_an_idle_runner_is_given_a_request_at_once(desks: Desks) -> None:
     desk.runner.started[0].answer()
     outcome = await asked
     assert (results(outcome), outcome.version, outcome.number, outcome.problems) == (["a"], "v1", 1, [])
-    assert desk.observer.calls == [(1, 1, 0.25)]
+    assert desk.observer.calls == [(1, 1, 0.001)]
 
 
 async def test_requests_collect_while_the_runner_is_busy_and_then_share_a_call(desks: Desks) -> None:
@@ -248,7 +248,7 @@ async def test_requests_collect_while_the_runner_is_busy_and_then_share_a_call(d
     assert desk.dispatcher.queued_tasks == 0
     desk.runner.started[1].answer()
     assert [results(await one) for one in asked] == [["a"], ["b"], ["c", "d"], ["e"]]
-    assert desk.observer.calls == [(1, 1, 0.25), (4, 3, 0.25)]
+    assert desk.observer.calls == [(1, 1, 0.001), (4, 3, 0.001)]
 
 
 async def test_every_free_worker_gets_work(desks: Desks) -> None:
@@ -487,7 +487,7 @@ async def test_problems_of_every_part_of_a_cut_request_are_told(desks: Desks) ->
     asked = await desk.ask("bad 1", "a", "bad 2")
     await desk.answer_all()
     assert [problem.task for problem in (await asked).problems] == ["bad 1", "bad 2"]
-    assert desk.observer.calls == [(1, 1, 0.25)] * 3
+    assert desk.observer.calls == [(1, 1, 0.001)] * 3
 
 
 # --- tasks that end their workers ----------------------------------------------------------------------------
@@ -724,6 +724,38 @@ async def test_a_large_request_goes_to_the_end_of_the_line_after_each_piece(desk
     await desk.ask("y")
     await desk.answer_all()
     assert desk.runner.calls == [[["a", "b"]], [["c", "d"]], [["x"], ["y"]], [["e", "f"]]]
+
+
+async def test_after_a_long_call_those_who_wait_wait_for_those_just_answered(desks: Desks) -> None:
+    desk = desks()
+    first, _ = await desk.ask("a"), await desk.ask("b")
+    desk.runner.running[0].answer(seconds=0.08)
+    await first
+    assert desk.runner.running == []
+    await desk.ask("c")
+    assert desk.runner.calls[1:] == [[["b"], ["c"]]], "all are there, so nobody waits any longer"
+
+
+async def test_who_waits_after_a_long_call_waits_but_a_moment(desks: Desks) -> None:
+    desk = desks()
+    await desk.ask("a")
+    waiting = await desk.ask("b")
+    desk.runner.running[0].answer(seconds=10)
+    await until(lambda: bool(desk.runner.running))
+    desk.runner.running[0].answer(seconds=10)
+    assert results(await waiting) == ["b"]
+
+
+async def test_nobody_waits_who_is_alone_and_no_click_does(desks: Desks) -> None:
+    desk = desks()
+    await desk.ask("a")
+    desk.runner.running[0].answer(seconds=10)
+    await desk.ask("b")
+    assert desk.runner.calls[1:] == [[["b"]]], "there was nobody when the call was over"
+    await desk.ask("c")
+    desk.runner.running[0].answer(seconds=10)
+    await desk.ask("x", interactive=True)
+    assert desk.runner.calls[2:] == [[["x"]]]
 
 
 async def test_only_full_batches_are_sent_ahead(desks: Desks) -> None:
