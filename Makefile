@@ -13,7 +13,7 @@ DOCTESTS = --doctest-modules label_studio_ml --ignore=label_studio_ml/scaffold/f
 	--ignore=label_studio_ml/store/migrations --ignore=label_studio_ml/examples --ignore=tests/backends
 
 .PHONY: help setup start demo screenshot lint types security docs test test-unit test-integration test-e2e \
-	test-pythons bench clean
+	test-pythons bench soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ bench: setup ## Measure, beside other servers (installed at the first run; needs
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.validation
+
+soak: setup ## Run a server for long, under requests of every kind, and see whether its memory stays flat
+	$(BIN)/python -m benchmarks.soak
 
 clean: ## Remove environments, caches, builds and the demo's data; never a backend folder
 	rm -rf .venv .venv-3.* .venv-label-studio* demo build dist *.egg-info
