@@ -104,6 +104,49 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
+# Reads `+ GROUP` and `- GROUP`, and ends the groups that are left when nobody can write any more: a process that is
+# killed cannot do that itself, and the kernel ends its children then, but not what they have started.
+_WATCH = """
+groups=" "
+while read -r sign group; do
+  case $sign in
+    +) groups="$groups$group " ;;
+    -) groups="${groups%% $group *} ${groups#* $group }" ;;
+  esac
+done
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
+"""
+
+
+class _Guard:
+    """A shell that outlives this process by a moment, and ends what its children leave behind."""
+
+    def __init__(self) -> None:
+        self._pid = self._pipe = -1
+
+    def note(self, sign: str, group: int) -> None:
+        """A group has come (`+`) or gone (`-`)."""
+        if os.name != "posix":
+            return
+        if self._pid != os.getpid():
+            self._pid, self._pipe = os.getpid(), self._start()
+        with contextlib.suppress(OSError):
+            os.write(self._pipe, f"{sign} {group}\n".encode())
+
+    @staticmethod
+    def _start() -> int:
+        theirs, ours = os.pipe()
+        nowhere = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
+        actions = [(os.POSIX_SPAWN_DUP2, theirs, 0), (os.POSIX_SPAWN_CLOSE, 1), nowhere]
+        # Nobody waits for it, and Ctrl-C is not its business.
+        os.posix_spawn("/bin/sh", ["sh", "-c", _WATCH], os.environ, file_actions=actions, setpgroup=0)
+        os.close(theirs)
+        return ours
+
+
+_guard = _Guard()
+
+
 class Child:
     """A started child process: its pid, how it ends, and the connection to it."""
 
@@ -111,6 +154,7 @@ class Child:
         self._process = process
         self.connection = connection
         self.pid = process.pid
+        self._over = False
 
     def send(self, frame: bytes) -> None:
         """Send one frame to the child."""
@@ -128,6 +172,9 @@ class Child:
             await asyncio.to_thread(self._process.wait, timeout)
         except subprocess.TimeoutExpired:
             return False
+        if not self._over:
+            self._over = True
+            _guard.note("-", self.pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)  # what it started and left behind
         return True
@@ -163,6 +210,7 @@ async def start(
             env={**os.environ, "PYTHONSAFEPATH": "1", **environment},
             **_OF_ITS_OWN,
         )
+    _guard.note("+", process.pid)
     loop = asyncio.get_running_loop()
     _, connection = await loop.create_unix_connection(lambda: Connection(on_frame, on_lost), sock=ours)
     return Child(process, connection)

@@ -137,5 +137,13 @@ class MediaError(BackendError):
 
 def one_line(error: BaseException) -> str:
     """Say what an exception is in one line: its type and the first line of its message."""
-    text = str(error).strip().splitlines()
+    text = message(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+def message(error: BaseException) -> str:
+    """What an exception says, even if it cannot say it."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an author's own exception
+        return "(its message cannot be read)"

@@ -10,14 +10,13 @@ import inspect
 import itertools
 import logging
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from ..errors import InvalidPrediction, PredictError, one_line
+from ..errors import InvalidPrediction, PredictError, message, one_line
 from ..protocol import responses
 from ..protocol.validation import Checker
 from . import signatures
@@ -81,7 +80,7 @@ class Predictor:
         interactive = bool(params.get("context"))
         reply = _Reply(instance, given, interactive, streamed if len(sizes) == 1 and not interactive else None)
         with at_work(state):
-            attempt = _Attempt(self, instance, params, reply.grow if reply.streamed else None)
+            attempt = _Attempt(self, instance, params, reply if reply.streamed else None)
             items = attempt.run(understood, list(sizes)) if understood else []
         answer = reply.complete(items)
         answer.mergeable = self.merges
@@ -108,7 +107,7 @@ class Predictor:
         if type(returned) is list and len(returned) == len(tasks):
             return returned
         if inspect.isawaitable(returned):
-            returned = asyncio.run_coroutine_threadsafe(_await(returned), self._event_loop()).result()
+            returned = self._awaited(returned)
         if inspect.isasyncgen(returned):
             returned = self._iterated(returned)
         if inspect.isgenerator(returned):
@@ -122,9 +121,14 @@ class Predictor:
 
     def _iterated(self, items: Any) -> Iterator[Any]:
         """What an asynchronous generator yields."""
-        loop = self._event_loop()
-        while (item := asyncio.run_coroutine_threadsafe(_await(anext(items, _END)), loop).result()) is not _END:
+        while (item := self._awaited(anext(items, _END))) is not _END:
             yield item
+
+    def _awaited(self, value: Any) -> Any:
+        try:
+            return asyncio.run_coroutine_threadsafe(_await(value), self._event_loop()).result()
+        except _Exit as error:
+            raise error.reason from None
 
     def _event_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -135,7 +139,10 @@ class Predictor:
 
 
 class _Reply:
-    """The slots of a reply, filled in the order of the tasks. What is ready early may be sent on at once."""
+    """The slots of a reply, filled in the order of the tasks. What is ready early may be sent on before the rest.
+
+    That happens on another thread, as the author's generator may take long for its next item.
+    """
 
     def __init__(self, instance: Any, given: Sequence[Any], interactive: bool, streamed: Streamed | None) -> None:
         self.streamed = streamed
@@ -145,21 +152,38 @@ class _Reply:
         self._checker: Checker | None = None
         self._given = given
         self._place = self._sent = self._used = 0
-        self._sent_at = time.monotonic()
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
         self._answer = Answer([], self._name, self._state.version.number)
 
     def grow(self, items: list[Any]) -> None:
-        """There are more items now; those already sent are not looked at again."""
-        if self.streamed is None or time.monotonic() - self._sent_at < _STREAM_EVERY:
-            return
-        self._fill(items)
-        answer, self._answer = self._answer, Answer([], self._name, self._state.version.number)
-        answer.version = self._state.version.name
-        self.streamed(answer)
-        self._sent, self._sent_at = self._place, time.monotonic()
+        """There are more items now, and will be more in the same list: send them on soon."""
+        if self._timer is None:
+            self._timer = threading.Timer(_STREAM_EVERY, self._send, [items])
+            self._timer.start()
+
+    def _send(self, items: list[Any]) -> None:
+        with self._lock:
+            if self._timer is None or self.streamed is None:
+                return  # stopped meanwhile
+            self._timer = None
+            self._fill(items[: len(self._given)])
+            answer, self._answer = self._answer, Answer([], self._name, self._state.version.number)
+            answer.version = self._state.version.name
+            self._sent = self._place
+            self.streamed(answer)
+
+    def stop(self) -> int:
+        """Send nothing on any more; how many items have been."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            return self._used
 
     def complete(self, items: list[Any]) -> Answer:
         """The answer, without what has been sent on already."""
+        self.stop()
         self._fill(items)
         while self._place < len(self._given):  # tasks at the end that are none
             self._put(self._given[self._place])
@@ -191,11 +215,9 @@ class _Reply:
 class _Attempt:
     """One attempt to predict for some tasks, narrowed down until the culprit is alone."""
 
-    def __init__(
-        self, predictor: Predictor, instance: Any, params: dict[str, Any], growing: Growing | None
-    ) -> None:
+    def __init__(self, predictor: Predictor, instance: Any, params: dict[str, Any], reply: _Reply | None) -> None:
         self._predictor, self._instance, self._params = predictor, instance, params
-        self._growing = growing
+        self._reply = reply
         self._failed_alone = 0
         self._succeeded = False
 
@@ -206,20 +228,12 @@ class _Attempt:
             return self._each(tasks, sizes)
         if len(tasks) > 1 and not predictor.batches:
             return self._each(tasks, [1] * len(tasks))
-        growing, self._growing = self._growing, None  # parts of a call that failed are not streamed
-        grown: list[Any] = []
-
-        def grow(items: list[Any]) -> None:
-            nonlocal grown
-            grown = items
-            if growing is not None:
-                growing(items)
-
+        reply, self._reply = self._reply, None  # parts of a call that failed are not sent on
         try:
-            items = predictor.call(self._instance, tasks, self._params, grow)
+            items = predictor.call(self._instance, tasks, self._params, reply.grow if reply else None)
         except responses.WrongCount as error:
-            if growing is not None and grown:  # some of them may have been sent on
-                return [*grown[: len(tasks)], *[error] * (len(tasks) - len(grown))]
+            if reply is not None and (sent := reply.stop()):
+                return [*[None] * sent, *self._each(tasks[sent:], [1] * (len(tasks) - sent))]
             if len(sizes) > 1:
                 predictor.merges = False
                 _log.warning("%s Requests are not merged for this model from now on.", error)
@@ -229,10 +243,10 @@ class _Attempt:
                 _log.warning("%s Its tasks are predicted one by one from now on.", error)
                 return self._each(tasks, [1] * len(tasks))
             return [error]
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's code may raise anything
-            if grown and len(sizes) == 1:
-                rest = tasks[len(grown) :]
-                return [*grown[: len(tasks)], *(self._split(rest, [len(rest)], error) if rest else [])]
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - authors may raise anything
+            if reply is not None and (sent := reply.stop()):  # the others may be those of other tasks
+                rest = tasks[sent:]
+                return [*[None] * sent, *(self._split(rest, [len(rest)], error) if rest else [])]
             return self._split(tasks, sizes, error)
         self._succeeded = True
         return items
@@ -258,8 +272,19 @@ class _Attempt:
         return self._each(tasks, [half, len(tasks) - half])
 
 
+class _Exit(Exception):
+    """The author's coroutine wants to end the process, which must not end the event loop."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__()
+        self.reason = reason
+
+
 async def _await(value: Any) -> Any:
-    return await value
+    try:
+        return await value
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise _Exit(error) from error
 
 
 def _decoded(tasks: Sequence[bytes]) -> Sequence[dict[str, Any] | InvalidPrediction]:
@@ -318,8 +343,8 @@ def _sizes_without(given: Sequence[Any], sizes: Sequence[int]) -> list[int]:
 def _problem(place: int, task: Any, error: Exception) -> Problem:
     identity = task.get("id", "") if isinstance(task, dict) else ""
     identity = str(identity)[:_SHOWN]
-    message = (str(error) or one_line(error))[: 10 * _SHOWN]  # logged and kept: not without end
+    text = (message(error) or one_line(error))[: 10 * _SHOWN]  # logged and kept: not without end
     if isinstance(error, InvalidPrediction):
-        return Problem(place, identity, "invalid", message, error.reason, error.control)
+        return Problem(place, identity, "invalid", text, error.reason, error.control)
     reason = "count" if isinstance(error, responses.WrongCount) else "raised"
-    return Problem(place, identity, "predict", message, reason)
+    return Problem(place, identity, "predict", text, reason)

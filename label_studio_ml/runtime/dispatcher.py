@@ -203,22 +203,19 @@ class Dispatcher:
             outcome = Predictions([], "", 0)
             if request.tasks:
                 outcome = await self._wait(request, gone)
-            unfinished = [entry.result for entry in entries if not entry.result.done()]
-            if unfinished:
-                left = self._settings.predict_deadline - (time.monotonic() - request.since)
-                await asyncio.wait(unfinished, timeout=max(left, 0))
+            left = self._settings.predict_deadline - (time.monotonic() - request.since)
+            replies = [asyncio.ensure_future(entry.reply()) for entry in entries]
+            await asyncio.wait(replies, timeout=max(left, 0))
         finally:
             for entry in entries:
                 entry.clients -= 1
-        finished = {
-            place: entry for place, entry in known.items() if entry.result.done() and not entry.result.cancelled()
-        }
-        self._late.delivered(list(finished.values()))
-        rest = iter(outcome.results)
-        outcome.results = [
-            (finished[place].result.result() if place in finished else NOTHING) if place in known else next(rest)
-            for place in range(count)
-        ]
+        finished = [reply.done() and not reply.cancelled() for reply in replies]
+        items = [reply.result() if done else NOTHING for reply, done in zip(replies, finished, strict=True)]
+        for reply in replies:
+            reply.cancel()
+        self._late.delivered([entry for entry, done in zip(entries, finished, strict=True) if done])
+        again, rest = iter(items), iter(outcome.results)
+        outcome.results = [next(again if place in known else rest) for place in range(count)]
         return outcome
 
     def _look_around(self) -> None:
@@ -299,8 +296,8 @@ class Dispatcher:
                 self._keeping = bool(queues.suspects)
                 runner.keep_free(self._keeping)
             room: Room = "now"
-            if queues.has_interactive:
-                pieces = queues.interactive() if runner.has_room("now") else []
+            if queues.has_interactive and runner.has_room("now"):
+                pieces = queues.interactive()
             elif queues.suspects and runner.has_room("alone"):
                 room, pieces = "alone", [queues.suspects.popleft()]
             elif runner.has_room("now"):

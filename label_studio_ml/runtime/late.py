@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -21,8 +21,8 @@ from ..protocol.requests import task_id
 from ..protocol.responses import NOTHING
 from .request import Request
 
-_PAUSE = 1.0
-"""Seconds between two rounds of storing, so that Label Studio gets many at once."""
+_PAUSE, _LONG_PAUSE = 1.0, 60.0
+"""Seconds until results are stored, so that Label Studio gets many at once; and until it is tried again."""
 
 _KEPT_FOR = 15 * 60.0
 """Seconds for which results that Label Studio did not take are kept."""
@@ -36,13 +36,25 @@ Store = Callable[[str, list[dict[str, Any]]], Awaitable[None]]
 
 @dataclass(eq=False)
 class Entry:
-    """A task that is late. `clients`: how many wait for it again and will get it in their reply."""
+    """A task that is late.
+
+    `clients`: how many wait for it again and will get it in their reply; `storing`: says, while it is being stored,
+    whether that has worked.
+    """
 
     project_id: str
     task: Any
     result: asyncio.Future[bytes]
     clients: int = 0
-    finished_at: float = field(default=0.0)
+    finished_at: float = 0.0
+    storing: asyncio.Future[bool] | None = None
+
+    async def reply(self) -> bytes:
+        """What whoever asks for it again gets: nothing, if it has got into Label Studio meanwhile."""
+        item = await asyncio.shield(self.result)
+        if self.storing is not None and await asyncio.shield(self.storing):
+            return NOTHING
+        return item
 
 
 class Late:
@@ -119,46 +131,60 @@ class Late:
 
     async def _store_soon(self) -> None:
         try:
+            pause = _PAUSE
             while self._ready:
-                await asyncio.sleep(_PAUSE)
-                await self._store_ready()
+                await asyncio.sleep(pause)
+                pause = _PAUSE if await self._store_ready() else _LONG_PAUSE
         finally:
             self._storing = None
 
-    async def _store_ready(self) -> None:
+    async def _store_ready(self) -> bool:
+        """Store what is ready, project by project; False when Label Studio did not take everything."""
         ready, self._ready = self._ready, []
         projects: dict[str, list[Key]] = {}
         for key in ready:
-            if key in self._entries:
-                projects.setdefault(self._entries[key].project_id, []).append(key)
-        for project_id, keys in projects.items():
-            await self._store_of_project(project_id, keys)
+            projects.setdefault(key[1], []).append(key)
+        stored = [await self._store_of_project(project_id, keys) for project_id, keys in projects.items()]
         self._tidy()
+        return all(stored)
 
-    async def _store_of_project(self, project_id: str, keys: list[Key]) -> None:
+    async def _store_of_project(self, project_id: str, keys: list[Key]) -> bool:
+        entries = [entry for key in keys if (entry := self._entries.get(key)) and isinstance(entry.task, int)]
         predictions = [
             {"task": entry.task, **prediction}
-            for entry in (self._entries[key] for key in keys)
-            if isinstance(entry.task, int)
+            for entry in entries
             for prediction in _predictions(entry.result.result())
         ]
         if not predictions:
-            return
+            return True
+        storing = asyncio.get_running_loop().create_future()
+        for entry in entries:
+            entry.storing = storing
         try:
             await self._store(project_id, predictions)
-        except BackendError as error:
+        except BaseException as error:
+            storing.set_result(False)
+            for entry in entries:
+                entry.storing = None
+            if not isinstance(error, BackendError):
+                raise
+            self._ready += keys
             _log.warning(
-                "Predictions for %d late tasks of project %s were not stored in Label Studio; they are kept for %d "
-                "minutes, in case it asks again. %s",
-                len(keys),
+                "Predictions for %d late tasks of project %s were not stored in Label Studio. It is tried again, "
+                "and they are kept for %d minutes in case that it asks for them. %s",
+                len(entries),
                 project_id,
                 _KEPT_FOR // 60,
                 error,
             )
-            return
-        _log.info("Predictions for %d late tasks of project %s are stored in Label Studio", len(keys), project_id)
+            return False
+        storing.set_result(True)
+        _log.info(
+            "Predictions for %d late tasks of project %s are stored in Label Studio", len(entries), project_id
+        )
         for key in keys:
             self._entries.pop(key, None)
+        return True
 
     def _tidy(self) -> None:
         """Forget what has been kept for long, and the oldest of too many."""

@@ -71,7 +71,7 @@ class Pool:
         self._ids = itertools.count(1)
         self._names = itertools.count(1)
         self._chores: set[asyncio.Task[None]] = set()
-        self._failures = self._refusals = 0
+        self._failures = self._refusals = self._died_loading = 0
         self._stopping = False
         self._swapping = asyncio.Lock()
         self._hurried = asyncio.Event()
@@ -353,7 +353,7 @@ class Pool:
         worker.ready.set()
         worker.usable = not worker.lost.is_set()
         if ours and worker in self._workers:
-            self._failures = 0
+            self._failures = self._died_loading = 0
             if not self._refusals or self.status.state != "failed":
                 self._is_ready(worker)
             self.on_free()
@@ -394,9 +394,10 @@ class Pool:
             if not said_why:
                 _log.error("%s (pid %d) %s", worker.name.capitalize(), worker.child.pid, worker.stuck or how)
             self._on_restart()
-            killed = isinstance(worker.broken, WorkerDied) and not self._failures  # perhaps by accident
-            if worker.broken is not None and not killed and not self._others_serve(worker):
-                self._failed(str(worker.broken))
+            if isinstance(worker.broken, WorkerDied) and not self._others_serve(worker):
+                self._died_loading += 1
+                if self._died_loading > 1:  # the first time may have been an accident
+                    self._failed(str(worker.broken))
         worker.died(f"The process running the model {how}.")
         if ours:
             await self._replace(worker)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
 import pytest
 
-from label_studio_ml.backend import predicting
 from label_studio_ml.backend.answers import REASONS, Answer
 from label_studio_ml.model import LabelStudioMLBase
 from tests.bench import Counting, MakeBench, Tasks
@@ -259,7 +259,9 @@ def test_an_array_of_predictions_is_a_list_of_them(bench: MakeBench) -> None:
 
 
 class Streams(Counting):
-    """Yields a prediction for each text."""
+    """Yields a prediction for each text; after one that says so it waits until what there is has been handed on."""
+
+    handed_on = threading.Event()
 
     def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:
         for task in tasks:
@@ -267,74 +269,108 @@ class Streams(Counting):
             if text == BAD:
                 raise ValueError("cannot read this one")
             type(self).calls.append(1)
-            yield self.one(text)
+            if text != "skipped":
+                yield {"result": [region()], "score": len(text) / 100}
+            if text.endswith("wait"):
+                assert self.handed_on.wait(30)
 
 
-class StreamsAsync(Counting):
+class StreamsAsync(Streams):
     async def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:
-        for task in tasks:
+        for item in super().predict(tasks):
             await asyncio.sleep(0)
-            yield self.one(task["data"]["text"])
+            yield item
+
+
+def streamed(bench: MakeBench, model: type[Any], *texts: str) -> tuple[list[Answer], Answer, list[int | None]]:
+    """What was handed on early, the rest, and the length of each text as its prediction says it."""
+    parts: list[Answer] = []
+
+    def hand_on(part: Answer) -> None:
+        parts.append(part)
+        Streams.handed_on.set()
+
+    Streams.handed_on.clear()
+    Streams.calls, model.calls = [], []
+    tasks = [msgspec.json.encode({"id": place, "data": {"text": text}}) for place, text in enumerate(texts)]
+    rest = bench(model).host.predict("7", CONFIG, 0, tasks, [len(tasks)], {}, hand_on)
+    items = [msgspec.json.decode(item) for part in [*parts, rest] for item in part.results]
+    return parts, rest, [round(item["score"] * 100) if item else None for item in items]
 
 
 @pytest.mark.parametrize("model", [Streams, StreamsAsync])
 def test_predict_may_be_a_generator(bench: MakeBench, model: type[Any]) -> None:
-    assert [bool(result) for result in bench(model).predict("a", "b", "c")] == [True, True, True]
+    assert streamed(bench, model, "a", "bb", "ccc")[2] == [1, 2, 3]
     assert bench(model).host.describe().concurrent is (model is StreamsAsync)
 
 
-def streamed(bench: MakeBench, model: type[Any], *texts: str) -> tuple[list[Answer], Answer]:
-    """What was handed on early, and the rest."""
-    parts: list[Answer] = []
-    tasks = [msgspec.json.encode({"id": place, "data": {"text": text}}) for place, text in enumerate(texts)]
-    rest = bench(model).host.predict("7", CONFIG, 0, tasks, [len(tasks)], {}, parts.append)
-    return parts, rest
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predicting, "_STREAM_EVERY", 0.0)
-
-
-@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("model", [Streams, StreamsAsync])
-def test_results_of_a_generator_are_handed_on_as_they_come(bench: MakeBench, model: type[Any]) -> None:
-    parts, rest = streamed(bench, model, "a", "b", "c")
-    assert [len(part.results) for part in parts] == [1, 1, 1]
-    assert b"[]" not in [item for part in parts for item in part.results]
-    assert (rest.results, rest.problems) == ([], [])
+def test_results_of_a_generator_are_handed_on_while_it_works(bench: MakeBench, model: type[Any]) -> None:
+    parts, rest, found = streamed(bench, model, "a", "bb wait", "c")
+    assert [len(part.results) for part in parts] == [2]
+    assert (len(rest.results), rest.problems, found) == (1, [], [1, 7, 1])
 
 
-@pytest.mark.usefixtures("at_once")
-def test_a_generator_that_raises_half_way_keeps_what_it_had_yielded(bench: MakeBench) -> None:
-    Streams.calls.clear()
-    parts, rest = streamed(bench, Streams, "a", "b", BAD, "c")
-    assert [len(part.results) for part in parts] == [1, 1]
-    assert [item == b"[]" for item in rest.results] == [True, False]
+def test_a_generator_that_raises_keeps_what_was_handed_on(bench: MakeBench) -> None:
+    parts, rest, found = streamed(bench, Streams, "a", "bb wait", BAD, "cc")
+    assert [len(part.results) for part in parts] == [2]
+    assert found == [1, 7, None, 2]
     assert [(problem.place, problem.task) for problem in rest.problems] == [(0, "2")]
     assert len(Streams.calls) == 3, "nothing was done twice"
 
 
-@pytest.mark.usefixtures("at_once")
-def test_a_generator_that_ends_early_leaves_the_last_tasks_without_prediction(bench: MakeBench) -> None:
-    class Short(Counting):
+@pytest.mark.parametrize("texts", [["a", "skipped", "cc", "ddd"], ["a wait", "bb", "skipped", "ddd"]])
+def test_a_generator_that_leaves_a_task_out_shifts_nobody_elses(bench: MakeBench, texts: list[str]) -> None:
+    found = streamed(bench, Streams, *texts)[2]
+    assert found == [None if text == "skipped" else len(text) for text in texts]
+
+
+def test_a_generator_with_too_many_results_shifts_nobody_elses(bench: MakeBench) -> None:
+    class Twice(Streams):
         def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:
-            yield self.one("only")
+            for task, item in zip(tasks, super().predict(tasks), strict=True):
+                yield from [item] * (1 + (task["data"]["text"] == "twice"))
 
-    parts, rest = streamed(bench, Short, "a", "b", "c")
-    assert [len(part.results) for part in parts] == [1]
-    assert rest.results == [b"[]", b"[]"]
-    assert [problem.reason for problem in rest.problems] == ["count", "count"]
+    _, rest, found = streamed(bench, Twice, "a", "twice", "bb")
+    assert found == [1, None, 2]
+    assert [(problem.task, problem.reason) for problem in rest.problems] == [("1", "count")]
 
 
-@pytest.mark.usefixtures("at_once")
-def test_a_generator_that_fails_after_the_last_task_costs_nothing(bench: MakeBench) -> None:
-    class FailsLate(Counting):
+def test_a_generator_that_fails_after_the_last_task_costs_nothing_that_was_handed_on(bench: MakeBench) -> None:
+    class FailsLate(Streams):
         def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:
-            for task in tasks:
-                yield self.one(task["data"]["text"])
+            yield from super().predict(tasks)
             raise RuntimeError("nobody cares")
 
-    parts, rest = streamed(bench, FailsLate, "a", "b")
-    assert [len(part.results) for part in parts] == [1, 1]
-    assert (rest.results, rest.problems) == ([], [])
+    parts, rest, found = streamed(bench, FailsLate, "a", "bb wait")
+    assert [len(part.results) for part in parts] == [2]
+    assert (rest.results, rest.problems, found) == ([], [], [1, 7])
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_a_coroutine_that_wants_to_end_the_process_costs_its_task_only(
+    bench: MakeBench, error: type[BaseException]
+) -> None:
+    class Quits(Counting):
+        async def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:
+            if any(task["data"]["text"] == BAD for task in tasks):
+                raise error("enough")
+            return self.results([task["data"]["text"] for task in tasks])
+
+    assert [bool(item) for item in bench(Quits).predict("a", BAD, "b")] == [True, False, True]
+
+
+def test_an_error_that_cannot_be_printed_costs_its_task_only(bench: MakeBench) -> None:
+    class Unprintable(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    class Complains(Counting):
+        def one(self, text: str) -> Any:
+            if text == BAD:
+                raise Unprintable
+            return super().one(text)
+
+    answer = bench(Complains).answer(["a", BAD])
+    assert [item == b"[]" for item in answer.results] == [False, True]
+    assert answer.problems[0].message == "predict() raised Unprintable: (its message cannot be read)"
