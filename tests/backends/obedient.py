@@ -19,6 +19,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from label_studio_ml.model import LabelStudioMLBase
+
 Task = dict[str, Any]
 leaked: list[bytes] = []
 
@@ -120,6 +122,38 @@ class Orders:
             while True:
                 time.sleep(1000)
 
+
+def waits(data: dict[str, Any]) -> bool:
+    """Whether the task has to wait still; tells whoever watches that its turn has come."""
+    gate = data.get("gate")
+    if not gate:
+        return False
+    Path(f"{gate}.entered").touch()
+    return not Path(gate).exists()
+
+
+def wait_opened(data: dict[str, Any]) -> None:
+    while waits(data):
+        time.sleep(0.01)
+
+
+async def opened(data: dict[str, Any]) -> None:
+    while waits(data):  # noqa: ASYNC110 - a file, so that the test can open it
+        await asyncio.sleep(0.01)
+
+
+def result(task: Task, calls: int) -> dict[str, Any]:
+    return {
+        "result": [],
+        "score": 0.5,
+        "token": task["data"].get("token"),
+        "pid": os.getpid(),
+        "device": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "calls": calls,
+    }
+
+
+class Obedient(LabelStudioMLBase):
     def setup(self) -> None:
         break_at("setup")
         self.calls = 0
