@@ -230,7 +230,7 @@ class Pool:
                 return
 
             async def warm(worker: Process) -> None:
-                for project_id, label_config in list(old.loaded)[-self._settings.max_loaded_models :]:
+                for project_id, label_config in list(old.loaded):
                     await self._warm(worker, project_id, label_config, self._active_version(project_id))
 
             try:
@@ -258,15 +258,14 @@ class Pool:
                 await self._loaded(worker)
                 await warm(worker)
             yield fresh
-        except BaseException as error:  # also one of the store, or the end of the server: they must not stay
+        except SourceError as error:
+            raise LoadError(str(error)) from error
+        finally:
             for worker in fresh:
-                if worker not in self._workers:
+                if worker not in self._workers and not worker.retiring:
                     worker.retiring = True
                     if worker.child is not None:
                         worker.child.kill()
-            if isinstance(error, SourceError):
-                raise LoadError(str(error)) from error
-            raise
 
     def _exchange(self, fresh: list[Process], old: list[Process] | None = None) -> None:
         """Let fresh workers take over from old ones, by default from all."""
@@ -290,7 +289,7 @@ class Pool:
         return max(self._settings.workers, len(self._devices))
 
     async def _spawn(self, slot: int) -> Process:
-        worker = Process(f"worker {next(self._names)}", slot)
+        worker = Process(f"worker {next(self._names)}", slot, self._settings.max_loaded_models)
         environment = {"CUDA_VISIBLE_DEVICES": self._devices[slot % len(self._devices)]} if self._devices else {}
         worker.child = await channel.start(
             "label_studio_ml.runtime.worker",

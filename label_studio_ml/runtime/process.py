@@ -32,13 +32,15 @@ class _Running:
 class Process:
     """One worker process.
 
-    `slot`: its place among the workers, which decides on its device; `limit`: calls it runs at once; `usable`: may
-    be given calls; `served`: requests it has answered; `loaded`: projects with their labeling configs, the latest
-    last; `alone`: its call must not get company; `stuck`: why it was ended; `seconds`: what a call takes of late.
+    `slot`: its place among the workers, which decides on its device; `most_loaded`: instances it keeps; `limit`: calls
+    it runs at once; `usable`: may be given calls; `served`: requests it has answered; `loaded`: projects with their
+    labeling configs, the latest last; `alone`: its call must not get company; `stuck`: why it was ended; `seconds`:
+    what a call takes of late.
     """
 
     name: str
     slot: int
+    most_loaded: int
     limit: int = 1
     child: channel.Child | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -68,8 +70,11 @@ class Process:
     def predict(self, number: int, version: int, call: Call, listener: Listener) -> None:
         """Send a call; `number` identifies it."""
         self.calls[number] = _Running(listener, time.monotonic(), len(call.sizes))
-        self.loaded[call.project_id, call.label_config] = None
-        self.loaded.move_to_end((call.project_id, call.label_config))
+        key = (call.project_id, call.label_config)
+        self.loaded[key] = None
+        self.loaded.move_to_end(key)
+        if len(self.loaded) > self.most_loaded:
+            self.loaded.popitem(last=False)
         self._send(
             messages.Predict(
                 number, call.project_id, call.label_config, version, call.tasks, call.sizes, call.params
