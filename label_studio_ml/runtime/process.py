@@ -32,10 +32,10 @@ class _Running:
 class Process:
     """One worker process.
 
-    `slot`: its place among the workers, which decides on its device; `most_loaded`: instances it keeps; `limit`: calls
-    it runs at once; `usable`: may be given calls; `served`: requests it has answered; `loaded`: projects with their
-    labeling configs, the latest last; `alone`: its call must not get company; `stuck`: why it was ended; `seconds`:
-    what a call takes of late.
+    `slot`: its place among the workers, which decides on its device; `most_loaded`: instances it keeps; `limit`:
+    calls it runs at once; `usable`: may be given calls; `served`: requests it has answered; `loaded`: projects with
+    their labeling configs, the latest last; `alone`: its call must not get company; `stuck`: why it was ended;
+    `seconds`: what a call takes of late.
     """
 
     name: str
