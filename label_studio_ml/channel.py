@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
 
 # Reads `+ GROUP` and `- GROUP`, and ends the groups that are left when nobody can write any more: a process that is
 # killed cannot do that itself, and the kernel ends its children then, but not what they have started.
-_WATCH = """
+WATCH = """
 groups=" "
 while read -r sign group; do
   case $sign in
@@ -139,7 +139,7 @@ class _Guard:
         nowhere = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
         actions = [(os.POSIX_SPAWN_DUP2, theirs, 0), (os.POSIX_SPAWN_CLOSE, 1), nowhere]
         # Nobody waits for it, and Ctrl-C is not its business.
-        os.posix_spawn("/bin/sh", ["sh", "-c", _WATCH], os.environ, file_actions=actions, setpgroup=0)
+        os.posix_spawn("/bin/sh", ["sh", "-c", WATCH], os.environ, file_actions=actions, setpgroup=0)
         os.close(theirs)
         return ours
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from label_studio_ml import channel
 from scripts.processes import wait_until
 from tests.processes import BACKENDS, ServerProcess
 
@@ -202,12 +203,13 @@ def problems(server: ServerProcess) -> dict[str, str]:
 
 
 def role(pid: int) -> str:
-    """What a process of a server is there for: `worker`, `trainer`, or `other` for what a model has started."""
+    """What a process of a server is there for: `worker`, `trainer`, `guard`; `other` for what a model has started."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return "gone"
     modules = {b"label_studio_ml.runtime.worker": "worker", b"label_studio_ml.training.trainer": "trainer"}
+    modules[channel.WATCH.encode()] = "guard"
     return next((modules[word] for word in command if word in modules), "other")
 
 
