@@ -203,7 +203,7 @@ def problems(server: ServerProcess) -> dict[str, str]:
 
 
 def role(pid: int) -> str:
-    """What a process of a server is there for: `worker`, `trainer`, `guard`; `other` for what a model has started."""
+    """What a process of a server is there for: `worker`, `trainer`, `guard`; `other` for a model's own."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:

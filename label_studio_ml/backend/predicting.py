@@ -6,6 +6,7 @@ Runs in a worker or in the calling process. Knows nothing of projects and of whi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import itertools
 import logging
@@ -36,6 +37,7 @@ _SHOWN = 200
 
 _END = object()
 _all_of = msgspec.json.Decoder(list[dict[str, Any]]).decode
+_encode = msgspec.json.Encoder().encode
 _one_of = msgspec.json.Decoder(dict[str, Any]).decode
 
 Streamed = Callable[[Answer], None]
@@ -310,6 +312,10 @@ def _finished(item: Any, version: str, checker: Checker | None, interactive: boo
     """A task's slot of the reply, from what the author returned for it."""
     if isinstance(item, Exception):
         raise item
+    if checker is not None and not interactive and type(item) is dict:  # nearly always: nothing to bring into shape
+        with contextlib.suppress(TypeError, ValueError, OverflowError, RecursionError):
+            if checker.certainly_fits(item):
+                return _encode({**item, "model_version": version})
     predictions: list[dict[str, Any]] = responses.as_json(responses.as_predictions(item))
     responses.name_version(predictions, version)
     if checker is None:

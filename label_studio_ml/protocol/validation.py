@@ -55,7 +55,7 @@ class Checker:
         """
         for prediction in predictions:
             try:
-                if not self._certainly_fits(prediction):
+                if not self.certainly_fits(prediction):
                     self._check(prediction)
             except InvalidPrediction:
                 raise
@@ -82,8 +82,11 @@ class Checker:
         if found:
             raise _first_of(found)
 
-    def _certainly_fits(self, prediction: dict[str, Any]) -> bool:
-        """Whether each region fits whatever the others are, and the score, too; quick, as nearly all do."""
+    def certainly_fits(self, prediction: dict[str, Any]) -> bool:
+        """Whether each region fits whatever the others are, and the score, too; quick, as nearly all do.
+
+        The prediction may be anything that the author's code returned; False means that it must be looked at.
+        """
         score, result = prediction.get("score"), prediction.get("result")
         if type(result) is not list or not (score is None or (type(score) is float and 0 <= score <= 1)):
             return False
