@@ -6,7 +6,6 @@ Runs in a worker or in the calling process. Knows nothing of projects and of whi
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import itertools
 import logging
@@ -195,11 +194,15 @@ class _Reply:
     def _fill(self, items: list[Any]) -> None:
         if not self._interactive:  # predict() may just have switched to another labeling config
             self._checker = _checker(self._instance)
-        given = self._given
+        given, checker = self._given, None if self._interactive else self._checker
         for item in items[self._used :] if self._used else items:
             while type(given[self._place]) is not dict:
                 self._put(given[self._place])
-            self._put(item)
+            if checker is not None and type(item) is dict and (encoded := _as_it_is(item, self._name, checker)):
+                self._answer.results.append(encoded)
+                self._place += 1
+            else:
+                self._put(item)
         self._used = len(items)
 
     def _put(self, item: Any) -> None:
@@ -308,14 +311,18 @@ def _decoded_alone(raw: bytes) -> dict[str, Any] | InvalidPrediction:
         return InvalidPrediction(f"the task is not understood: {error}", "task")
 
 
+def _as_it_is(item: dict[str, Any], version: str, checker: Checker) -> bytes | None:
+    """The slot of a prediction that needs not be brought into shape, as nearly none does; None for one that may."""
+    try:
+        return _encode({**item, "model_version": version}) if checker.certainly_fits(item) else None
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None
+
+
 def _finished(item: Any, version: str, checker: Checker | None, interactive: bool) -> bytes:
     """A task's slot of the reply, from what the author returned for it."""
     if isinstance(item, Exception):
         raise item
-    if checker is not None and not interactive and type(item) is dict:  # nearly always: nothing to bring into shape
-        with contextlib.suppress(TypeError, ValueError, OverflowError, RecursionError):
-            if checker.certainly_fits(item):
-                return _encode({**item, "model_version": version})
     predictions: list[dict[str, Any]] = responses.as_json(responses.as_predictions(item))
     responses.name_version(predictions, version)
     if checker is None:
