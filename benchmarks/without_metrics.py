@@ -6,6 +6,7 @@ python -m benchmarks.without_metrics start BACKEND …        the same command l
 from __future__ import annotations
 
 import inspect
+from collections import defaultdict
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -20,10 +21,23 @@ def switch_off() -> None:
         if not name.startswith("_") and name != "watch" and method.__annotations__.get("return") == "None":
             setattr(Metrics, name, _nothing)
     setattr(Metrics, "middleware", _app_itself)  # noqa: B010 - mypy minds an assignment
+    setattr(Metrics, "by_status", _silent)  # noqa: B010
+    setattr(Metrics, "waited", property(lambda _: _nothing, _nothing))  # noqa: B010 - it sets itself, too
 
 
 def _nothing(*_args: Any, **_kwargs: Any) -> None:
     """Instead of counting."""
+
+
+class _Silent:
+    """Instead of a histogram."""
+
+    observe = staticmethod(_nothing)
+
+
+def _silent(_metrics: Metrics, _method: str, _path: str) -> dict[int, Any]:
+    """Instead of the histograms of a call."""
+    return defaultdict(_Silent)
 
 
 def _app_itself(_metrics: Metrics, app: ASGIApp) -> ASGIApp:

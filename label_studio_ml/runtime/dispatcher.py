@@ -34,8 +34,11 @@ _LIVES = 2
 _GUILTY_IN_A_ROW = 3
 """Tasks that end their workers, with no other answer in between, before the model counts as failing."""
 
-_LONG, _BREATH, _LONGEST_BREATH = 0.005, 0.05, 0.005
+_LONG, _BREATH, _LONGEST_BREATH = 0.005, 0.1, 0.01
 """Seconds of a call from which a breather pays; its length, as a share of the call's; the most seconds it takes."""
+
+_IN_VAIN = 20
+"""Calls without a breather after one in which nobody came back."""
 
 _SHOWN = 200
 _log = logging.getLogger(__name__)
@@ -95,7 +98,7 @@ class Dispatcher:
         self._guilty = 0
         self._keeping = self._pumping = False
         self._breather: asyncio.TimerHandle | None = None
-        self._expected = 0
+        self._expected = self._waiting_before = self._skipped = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         runner.on_free = self._pump
 
@@ -330,6 +333,10 @@ class Dispatcher:
         queues = self._queues
         if seconds < _LONG or not queues.requests or self._breather is not None or not self._mergeable:
             return
+        if self._skipped:
+            self._skipped -= 1
+            return
+        self._waiting_before = queues.requests
         self._expected = queues.requests + answered
         loop = asyncio.get_running_loop()
         self._breather = loop.call_later(min(seconds * _BREATH, _LONGEST_BREATH), self._breathed)
@@ -339,6 +346,8 @@ class Dispatcher:
 
     def _breathed(self) -> None:
         self._breather = None
+        if self._queues.requests == self._waiting_before:
+            self._skipped = _IN_VAIN
         self._pump()
 
     def _deliver(self, pieces: list[Piece], answer: Answer) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 
@@ -51,11 +52,15 @@ class _Histogram:
         metric.add_metric(labels, list(zip(names, accumulate(self.counts), strict=True)), self.total)
 
 
+def _of_statuses() -> dict[int, _Histogram]:
+    return defaultdict(lambda: _Histogram(_SECONDS))
+
+
 class _Requests(Collector):
     """What is counted for every request and every call of predict()."""
 
     def __init__(self) -> None:
-        self.answered: dict[tuple[str, str, int], _Histogram] = {}
+        self.answered: dict[tuple[str, str], dict[int, _Histogram]] = defaultdict(_of_statuses)
         self.waited = _Histogram(_SECONDS)
         self.call_seconds = _Histogram(_SECONDS)
         self.batch = _Histogram(_TASKS)
@@ -85,9 +90,10 @@ class _Requests(Collector):
             f"{_PREFIX}_http_requests", "Requests answered.", labels=["method", "path", "status"]
         )
         of_paths: dict[str, _Histogram] = {}
-        for (method, path, status), histogram in self.answered.items():
-            requests.add_metric([method, path, str(status)], sum(histogram.counts))
-            of_paths.setdefault(path, _Histogram(_SECONDS)).add(histogram)
+        for (method, path), statuses in self.answered.items():
+            for status, histogram in statuses.items():
+                requests.add_metric([method, path, str(status)], sum(histogram.counts))
+                of_paths.setdefault(path, _Histogram(_SECONDS)).add(histogram)
         yield requests
         seconds = HistogramMetricFamily(
             f"{_PREFIX}_http_request_seconds", "Time to answer a request.", labels=["path"]
@@ -120,7 +126,6 @@ class Metrics:
     def __init__(self, paths: set[str]) -> None:
         self._paths = paths
         self._requests = _Requests()
-        self._answered = self._requests.answered
         self.waited = self._requests.waited.observe
         """A request waited so many seconds for a worker."""
         self.registry = registry = CollectorRegistry()
@@ -156,10 +161,11 @@ class Metrics:
 
     def answered(self, method: str, path: str, status: int, seconds: float) -> None:
         """A request was answered; `path` is one of those that this server knows, or `other`."""
-        histogram = self._answered.get((method, path, status))
-        if histogram is None:
-            histogram = self._answered[method, path, status] = _Histogram(_SECONDS)
-        histogram.observe(seconds)
+        self.by_status(method, path)[status].observe(seconds)
+
+    def by_status(self, method: str, path: str) -> dict[int, _Histogram]:
+        """What counts the seconds of one call's requests, by the status of the reply; for calls that come often."""
+        return self._requests.answered[method, path]
 
     def predicted(self, tasks: int, requests: int, seconds: float) -> None:
         """One call of predict() was made."""
