@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from label_studio_ml import channel
 from scripts.processes import Process, free_port, wait_until
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "label-studio-ml"
@@ -65,6 +66,10 @@ class ServerProcess(Process):
             log_file=state / "server.log",
         )
 
+    def children(self) -> set[int]:
+        """The living processes that run the author's code, and what that has started; not the guard."""
+        return {pid for pid in super().children() if not _is_guard(pid)}
+
     def client(self, auth: tuple[str, str] | None = None) -> httpx.Client:
         """A client whose calls are relative to the server's address."""
         return httpx.Client(base_url=self.url, auth=auth, timeout=60, trust_env=False)
@@ -89,6 +94,13 @@ class ServerProcess(Process):
             return self.is_answering()
 
         wait_until(answering, timeout, f"the server to be healthy at {self.url}")
+
+
+def _is_guard(pid: int) -> bool:
+    try:
+        return channel.WATCH.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 StartServer = Callable[..., ServerProcess]
