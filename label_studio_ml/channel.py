@@ -160,6 +160,11 @@ class Child:
         """Send one frame to the child."""
         self.connection.send(frame)
 
+    @property
+    def exited(self) -> bool:
+        """Whether it has ended; its socket may be open still, if it has forked."""
+        return self._process.poll() is not None
+
     def kill(self) -> None:
         """End the child and everything it started, at once."""
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -442,6 +442,8 @@ class Pool:
             try:
                 for worker in [*self._workers, *self._retired]:
                     self._end_if_stuck(worker)
+                    if worker.child is not None and not worker.lost.is_set() and worker.child.exited:
+                        worker.child.kill()  # with what it has forked, which holds its socket
                 if not self._swapping.locked() and time.monotonic() > self._recycle_at:
                     self._recycle_one()
                 self._unload_if_idle()
@@ -450,7 +452,9 @@ class Pool:
 
     def _end_if_stuck(self, worker: Process) -> None:
         timeout = self._settings.predict_timeout
-        if worker.child is not None and not worker.stuck and worker.overdue(timeout):
+        if worker.child is None or worker.stuck or worker.child.exited:
+            return
+        if worker.overdue(timeout):
             worker.usable = False
             worker.stuck = f"The call took more than {timeout:g} s (--predict-timeout) and was ended."
             worker.child.kill()

@@ -13,6 +13,9 @@ from ..errors import LoadError, WorkerDied
 from ..store.jobs import Job
 from . import messages
 
+_ROUND = 1.0
+"""Seconds between two looks at whether the process is still there."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -126,7 +129,10 @@ class _Process:
         if self.lost:
             raise WorkerDied("The trainer ended.")
         self.tell(message)
-        return await self._answer
+        while not (await asyncio.wait({self._answer}, timeout=_ROUND))[0]:
+            if self._child.exited:
+                self._child.kill()  # with what it has forked, which holds its socket
+        return self._answer.result()
 
     def kill(self) -> None:
         self._child.kill()
