@@ -156,6 +156,10 @@ class Backend:
         interface = LabelInterface(config=self.label_config)
         return samples.regions(interface, samples.completed(task, 1), number)
 
+    def publish(self, file: Path) -> str:
+        """Upload a file to the Label Studio that is played; return its address for the data of tasks."""
+        return self._stage.publish(file.name, file.read_bytes())
+
     def predict(self, tasks: Sequence[Json], context: Json | None = None) -> list[Any]:
         """Ask for predictions.
 

@@ -149,6 +149,14 @@ def test_media_of_sample_tasks_can_be_fetched() -> None:
         assert [one["score"] for one in backend.predict(tasks)] == [0.32, 0.32]
 
 
+def test_media_of_ones_own_can_be_fetched(tmp_path: Path) -> None:
+    Image.new("RGB", (77, 20)).save(tmp_path / "own.png")
+    with connected(Opener, BOXES) as backend:
+        address = backend.publish(tmp_path / "own.png")
+        assert address.endswith("-own.png")
+        assert backend.predict([{"image": address}])[0]["score"] == 0.077
+
+
 def test_another_labeling_config_can_be_set(learner: Backend) -> None:
     config = '<View><Image name="image" value="$picture"/><Rating name="stars" toName="image"/></View>'
     learner.setup(config)
