@@ -3,6 +3,7 @@
 PYTHON = python3
 PORT = 9090
 LABEL_STUDIO_PORT = 8080
+EXAMPLE = simple_text_classifier
 VENV = .venv
 BIN = $(VENV)/bin
 CLASSIFIER = label_studio_ml/examples/simple_text_classifier
@@ -13,7 +14,7 @@ DOCTESTS = --doctest-modules label_studio_ml --ignore=label_studio_ml/scaffold/f
 	--ignore=label_studio_ml/store/migrations --ignore=label_studio_ml/examples --ignore=tests/backends
 
 .PHONY: help setup start demo screenshot lint types security docs test test-unit test-integration test-e2e \
-	test-pythons bench soak clean
+	test-examples test-pythons gallery bench soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -23,8 +24,8 @@ setup: $(VENV)/.setup ## Create .venv with everything that development needs
 start: $(VENV)/.start my_text_classifier ## Serve the text classifier on port 9090 (PORT=…)
 	@exec $(BIN)/label-studio-ml start my_text_classifier --port $(PORT)
 
-demo: $(VENV)/.start my_text_classifier ## The same, with a real Label Studio on port 8080 connected to it (LABEL_STUDIO_PORT=…)
-	@exec $(BIN)/python -m scripts.demo --port $(PORT) --label-studio-port $(LABEL_STUDIO_PORT)
+demo: $(VENV)/.start ## An example (EXAMPLE=ocr) with a real Label Studio on port 8080 connected to it (LABEL_STUDIO_PORT=…)
+	@exec $(BIN)/python -m scripts.demo $(EXAMPLE) --port $(PORT) --label-studio-port $(LABEL_STUDIO_PORT)
 
 screenshot: $(VENV)/.start ## While the demo runs: a picture of its first task in demo/ (needs chromium-driver)
 	$(BIN)/python -m scripts.screenshot --label-studio-port $(LABEL_STUDIO_PORT) demo/screenshot.png
@@ -56,6 +57,12 @@ test-integration: setup ## Run the tests against our server in processes of its 
 test-e2e: setup ## Run the tests with a real Label Studio
 	$(PYTEST) tests/e2e
 
+test-examples: setup ## Run the tests of the examples with their models (each group in an environment of its own)
+	$(BIN)/python -m scripts.examples test
+
+gallery: setup ## Make the examples' pictures in a real Label Studio, and their page in docs/ (EXAMPLES="ocr llm")
+	$(BIN)/python -m scripts.gallery $(EXAMPLES)
+
 test-pythons: setup ## Run the unit tests on the other Pythons that we support
 	$(BIN)/python -m scripts.pythons
 
@@ -68,7 +75,7 @@ soak: setup ## Run a server for long, under requests of every kind, and see whet
 	$(BIN)/python -m benchmarks.soak
 
 clean: ## Remove environments, caches, builds and the demo's data; never a backend folder
-	rm -rf .venv .venv-3.* .venv-label-studio* demo build dist *.egg-info
+	rm -rf .venv .venv-3.* .venv-examples .venv-label-studio* demo build dist *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -82,6 +89,4 @@ $(VENV)/.start: pyproject.toml
 
 $(VENV)/.setup: pyproject.toml $(VENV)/.start
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
-	@for needed in label_studio_ml/examples/*/requirements.txt; do \
-		$(BIN)/python -m pip install --quiet -r "$$needed" || exit; done
 	@touch $@

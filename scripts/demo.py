@@ -1,6 +1,6 @@
-"""The whole thing on one computer: `python -m scripts.demo`, usually as `make demo`.
+"""The whole thing on one computer: `python -m scripts.demo NAME`, usually as `make demo EXAMPLE=NAME`.
 
-Starts the text classifier and a real Label Studio, makes a project of sample reviews and connects them.
+Starts an example and a real Label Studio, makes a project of its sample data and connects them.
 What it keeps is in `demo/` and `.venv-label-studio`; a second run goes on with what the first one made.
 """
 
@@ -10,22 +10,22 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
-import os
 import signal
 import socket
 import sys
-import sysconfig
+import tempfile
 from pathlib import Path
 
+from label_studio_ml.errors import UsageError
+from label_studio_ml.scaffold.examples import Example, find
+from scripts.examples import Server, published, samples
 from scripts.label_studio import Account, LabelStudio, LabelStudioServer, install, is_installed
-from scripts.processes import Process, wait_until
+from scripts.processes import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "demo"
 VENV = ROOT / ".venv-label-studio"
-EXAMPLE = ROOT / "label_studio_ml" / "examples" / "simple_text_classifier"
-TITLE = "Sample reviews"
+DEFAULT = "simple_text_classifier"
 
 
 def is_taken(port: int) -> bool:
@@ -34,44 +34,32 @@ def is_taken(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def start_backend(port: int) -> Process:
-    """Start the text classifier with its output in `demo/backend.log`, and wait until it listens."""
-    command = Path(sysconfig.get_path("scripts")) / "label-studio-ml"
-    log_file = DEMO / "backend.log"
-    backend = Process(
-        [command, "start", ROOT / "my_text_classifier", "--port", str(port)],
-        env=os.environ,
-        log_file=log_file,
-    )
-
-    def listening() -> bool:
-        if backend.exit_code is not None:
-            raise SystemExit(f"The backend did not start:\n{backend.log[-2000:]}")
-        return is_taken(port)
-
-    wait_until(listening, 60, f"the backend to listen on port {port}")
-    return backend
-
-
-def connected_project(label_studio: LabelStudio, backend_url: str) -> int:
-    """The project of sample reviews, made and connected unless it already is."""
+def connected_project(label_studio: LabelStudio, example: Example, backend_url: str) -> int:
+    """The example's project with its sample data, made and connected unless it already is."""
     projects = {one["title"]: one["id"] for one in label_studio.call("GET", "/api/projects/")["results"]}
-    project = projects.get(TITLE)
+    project = projects.get(example.title)
     if project is None:
-        project = label_studio.create_project(TITLE, (EXAMPLE / "label_config.xml").read_text())
-        label_studio.import_tasks(project, json.loads((EXAMPLE / "sample_reviews.json").read_text()))
+        project = label_studio.create_project(example.title, (example.folder / "label_config.xml").read_text())
+        with tempfile.TemporaryDirectory() as name:
+            tasks = samples(example, Path(name))
+            label_studio.import_tasks(project, published(label_studio, project, tasks, Path(name)))
     connected = [one["url"] for one in label_studio.call("GET", f"/api/ml?project={project}")]
     if backend_url not in connected:
-        label_studio.connect(project, backend_url)
+        label_studio.connect(project, backend_url, is_interactive=True)
     return int(project)
 
 
 def main() -> None:
     """Start both, tell how to look, and end both on Ctrl-C."""
     parser = argparse.ArgumentParser(description="Label Studio and a machine-learning backend, connected.")
+    parser.add_argument("example", nargs="?", default=DEFAULT, metavar="NAME", help=f"default {DEFAULT}")
     parser.add_argument("--port", type=int, default=9090, help="the backend's port")
     parser.add_argument("--label-studio-port", type=int, default=8080)
     options = parser.parse_args()
+    try:
+        example = find(options.example)
+    except UsageError as error:
+        sys.exit(str(error))
     for port, setting in ((options.port, "PORT"), (options.label_studio_port, "LABEL_STUDIO_PORT")):
         if is_taken(port):
             sys.exit(f"Port {port} is taken. Choose another one: make demo {setting}=…")
@@ -82,7 +70,8 @@ def main() -> None:
         if not is_installed(VENV):
             print("Installing Label Studio (up to three minutes, only this time) …", flush=True)
             install(VENV)
-        backend = start_backend(options.port)
+        folder, log = DEMO / example.name, DEMO / f"{example.name}.log"
+        backend = Server(example, folder, options.port, log).process
         ending.callback(backend.stop)
         print("Starting Label Studio (about a minute) …", flush=True)
         label_studio = LabelStudioServer(
@@ -93,7 +82,7 @@ def main() -> None:
         )
         ending.callback(label_studio.stop)
         label_studio.wait_ready()
-        project = connected_project(label_studio.api, f"http://localhost:{options.port}")
+        project = connected_project(label_studio.api, example, f"http://localhost:{options.port}")
         account = Account()
         print(
             f"\n  Label Studio   {label_studio.url}/projects/{project}/data"
@@ -101,7 +90,8 @@ def main() -> None:
             f"\n  password       {account.password}"
             f"\n  backend        http://localhost:{options.port}"
             f"\n  logs           {DEMO.relative_to(ROOT)}/*.log"
-            "\n\nOpen a task: its prediction is there. Label some: Settings > Model shows the next version."
+            "\n\nOpen a task: its prediction is there."
+            f"{' Label some: Settings > Model shows the next version.' if example.learns else ''}"
             "\nCtrl-C ends both.",
             flush=True,
         )

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.processes import Process, wait_until
+from scripts.processes import Process, free_port, wait_until
 
 VERSION = "1.23.2"
 
@@ -147,15 +148,22 @@ class LabelStudio:
 
     def upload(self, project: int, name: str, content: bytes) -> int:
         """Upload a file into a project, which makes a task of it, and return the task's id."""
+        return int(
+            self._send_file(f"/api/projects/{project}/import?return_task_ids=true", name, content)["task_ids"][0]
+        )
+
+    def publish(self, project: int, name: str, content: bytes) -> str:
+        """Upload a file into a project without making a task of it, and return its address for tasks' data."""
+        answer = self._send_file(f"/api/projects/{project}/import?commit_to_project=false", name, content)
+        uploaded = self.call("GET", f"/api/import/file-upload/{answer['file_upload_ids'][0]}")
+        return f"/data/{uploaded['file']}"
+
+    def _send_file(self, path: str, name: str, content: bytes) -> Json:
         boundary = "----a-boundary-that-no-test-has-in-its-files"
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
-        answer = self._send(
-            "POST",
-            f"/api/projects/{project}/import?return_task_ids=true",
-            head.encode() + content + f"\r\n--{boundary}--\r\n".encode(),
-            f"multipart/form-data; boundary={boundary}",
-        )
-        return int(answer["task_ids"][0])
+        body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+        answer: Json = self._send("POST", path, body, f"multipart/form-data; boundary={boundary}")
+        return answer
 
     def add_storage(self, kind: str, project: int, **options: object) -> int:
         """Connect a storage (`localfiles`, `s3` …) to a project, make tasks of its files, and return its id."""
@@ -321,3 +329,18 @@ class LabelStudioServer:
     def stop(self) -> None:
         """End it and everything it started."""
         self._process.stop(timeout=15)
+
+
+@contextlib.contextmanager
+def running() -> Iterator[LabelStudio]:
+    """A Label Studio of its own, in the tests' virtual environment, that is gone afterwards."""
+    venv = cached_venv()
+    install(venv)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        server = LabelStudioServer(venv, folder / "data", free_port(), folder / "log")
+        try:
+            server.wait_ready()
+            yield server.api
+        finally:
+            server.stop()

@@ -12,6 +12,7 @@ from ..errors import BackendError, UsageError
 from .connect import connect_command
 from .deploy import deploy_command
 from .doctor import doctor_command
+from .examples import examples_command
 from .init import init_command
 from .jobs import jobs_app
 from .start import start_command
@@ -47,6 +48,7 @@ def _root(
 
 app.command("init")(init_command)
 app.command("create", hidden=True)(init_command)
+app.command("examples")(examples_command)
 app.command("start")(start_command)
 app.command("connect")(connect_command)
 app.command("doctor")(doctor_command)

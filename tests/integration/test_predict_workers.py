@@ -153,7 +153,9 @@ def test_no_request_fails_while_one_of_four_workers_is_killed_again_and_again(st
         stop.set()
         seen = load.result(timeout=60)
         wait_until(
-            lambda: bool((seen | ask_until(clients, lambda: True, "answers")) - first), 30, "a replacement to predict"
+            lambda: bool((seen | ask_until(clients, lambda: True, "answers")) - first),
+            30,
+            "a replacement to predict",
         )
 
     assert not orders.problems(server)
