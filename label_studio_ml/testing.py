@@ -197,12 +197,16 @@ class Backend:
             AssertionError: fit() failed; the message says why.
         """
         task = self._task(task)
-        known = [one for one in self._stage.tasks if one["id"] != task["id"]]
-        interface = LabelInterface(config=self.label_config)
-        one = samples.annotation(interface, task, 0, skipped=True)
-        one |= {"result": list(result), "result_count": len(result), "was_cancelled": skipped}
-        self._stage.tasks = [*known, samples.annotated(task, one)]
-        return self.send("ANNOTATION_CREATED", annotation=one, task=task)
+        return self.send("ANNOTATION_CREATED", annotation=self._keep(task, result, skipped), task=task)
+
+    def learn(self, annotated: Sequence[tuple[Json, Sequence[Json]]]) -> Json | None:
+        """Have many tasks annotated already, each (task, regions), and press Start training once; see `annotate`.
+
+        For a `fit()` that gets the annotated tasks of its project; one that gets each event needs `annotate`.
+        """
+        for task, result in annotated:
+            self._keep(self._task(task), result)
+        return self.start_training()
 
     def start_training(self) -> Json | None:
         """Press the Start training button; see `annotate`."""
@@ -217,6 +221,15 @@ class Backend:
         found: Json = self._good(self.client.get(f"/jobs/{job}"))
         assert found["state"] != "failed", f"fit() failed on {action}: {found['error']}\n{found['error_detail']}"  # noqa: S101
         return found
+
+    def _keep(self, task: Json, result: Sequence[Json], skipped: bool = False) -> Json:
+        """Label Studio has this annotation from here on."""
+        known = [one for one in self._stage.tasks if one["id"] != task["id"]]
+        interface = LabelInterface(config=self.label_config)
+        one = samples.annotation(interface, task, 0, skipped=True)
+        one |= {"result": list(result), "result_count": len(result), "was_cancelled": skipped}
+        self._stage.tasks = [*known, samples.annotated(task, one)]
+        return one
 
     def _task(self, task: Json) -> Json:
         if "id" in task and "data" in task:

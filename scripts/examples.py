@@ -195,6 +195,9 @@ def speed(name: str, seconds: float) -> None:
     config = (example.folder / "label_config.xml").read_text()
     with serving(example) as (server, found, folder):
         project = {"id": 1, "label_config": config}
+        server.call(
+            "/predict", {"project": "1", "label_config": config, "tasks": [{"id": 0, "data": {}}]}
+        )  # loads it
         if example.learns:
             _teach(server, project, [task for task in found if task.get("answer")][:LEARNED], folder)
         body = {"project": "1", "label_config": config}
@@ -206,7 +209,7 @@ def speed(name: str, seconds: float) -> None:
             server.call("/predict", {**body, "tasks": some, "params": {"context": context}})
             return time.perf_counter() - began
 
-        ask(tasks[:1], contexts[0])  # loads the model
+        ask(tasks[:1], contexts[0])  # loads what it has learned
         singles: list[float] = []
         began, number = time.monotonic(), 0
         while time.monotonic() - began < seconds:

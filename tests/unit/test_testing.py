@@ -91,6 +91,21 @@ def test_annotations_are_learned_from_before_the_call_returns(learner: Backend) 
     assert learner.version == version
 
 
+def test_many_annotations_are_learned_from_in_one_training() -> None:
+    class Counting(LabelStudioMLBase):
+        def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:
+            return [{"result": [region(self.train_output["last"])], "score": 0.5} for _ in tasks]
+
+        def fit(self, annotations: Any, workdir: Any = None, **kwargs: Any) -> Any:
+            chosen = [one["annotations"][0]["result"][0]["value"]["choices"][0] for one in annotations]
+            return {"last": chosen[-1], "count": len(chosen)}
+
+    with connected(Counting, TEXTS) as backend:
+        backend.learn([({"text": text}, [region(label)]) for text, label in [("a", "Positive"), ("b", "Negative")]])
+        assert choice(backend.predict([{"text": "c"}])[0]) == "Negative"
+        assert backend.version.startswith("0001-"), "one training"
+
+
 def test_an_interactive_call_carries_what_was_clicked(learner: Backend) -> None:
     (prediction,) = learner.predict([{"text": "a"}], context={"result": [region("Neutral")]})
     assert choice(prediction) == "Neutral"
