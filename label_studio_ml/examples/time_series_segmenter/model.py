@@ -6,7 +6,7 @@ import itertools
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -29,6 +29,15 @@ SMOOTHED = 5
 """Neighbouring windows that decide together."""
 
 
+class Series(NamedTuple):
+    """A series in windows."""
+
+    times: pd.Series
+    starts: NDArray[Any]
+    """First row of each window."""
+    features: NDArray[Any]
+
+
 class TimeSeriesSegmenter(LabelStudioMLBase):
     """Fills the first `TimeSeriesLabels` on a `TimeSeries`, whose values may be CSV files or in the task itself."""
 
@@ -47,16 +56,32 @@ class TimeSeriesSegmenter(LabelStudioMLBase):
 
     def predict(
         self, tasks: list[dict[str, Any]], context: dict[str, Any] | None = None, **kwargs: Any
-    ) -> Iterator[dict[str, Any] | list[Any]]:
-        """Predict the spans of each series; a series that cannot be read, or before any training none."""
+    ) -> list[dict[str, Any] | list[Any]]:
+        """Predict the spans of each series; none before any training, or of a series that cannot be read."""
+        if not self.trained:
+            return [[] for _ in tasks]
         self.prefetch(tasks, self.value)
-        for task in tasks:
-            try:
-                series = self.read(task) if self.trained else None
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with a file costs its task alone
-                logger.warning("Task %s: its series cannot be read: %s", task.get("id"), error)
-                series = None
-            yield [] if series is None else self.prediction(*series)
+        series = [self.series(task) for task in tasks]
+        # The forest sees the windows of all series together: most of its time goes into each of its trees once.
+        seen = [one.features for one in series if one is not None]
+        likely: Iterator[NDArray[Any]] = iter(())
+        if seen:
+            every = self.trained["forest"].predict_proba(np.concatenate(seen))
+            likely = iter(np.split(every, np.cumsum([len(some) for some in seen])[:-1]))
+        return [[] if one is None else self.prediction(one, smooth(next(likely))) for one in series]
+
+    def series(self, task: dict[str, Any]) -> Series | None:
+        """The series of a task in windows; nothing if it cannot be read or is shorter than a window."""
+        width = self.trained["width"]
+        try:
+            times, values = self.read(task)
+            channels = values.reindex(columns=self.trained["channels"], fill_value=0.0).to_numpy(float)
+            if len(channels) < width:
+                raise ValueError(f"{len(channels)} rows are fewer than a window has, {width}")
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a file costs its task alone
+            logger.warning("Task %s: its series cannot be read: %s", task.get("id"), error)
+            return None
+        return Series(times, *windows(channels, width))
 
     def read(self, task: dict[str, Any]) -> tuple[pd.Series, pd.DataFrame]:
         """The time column and all other columns of numbers."""
@@ -70,23 +95,18 @@ class TimeSeriesSegmenter(LabelStudioMLBase):
         times = table.pop(column) if column else pd.Series(np.arange(len(table)))
         return times, table.select_dtypes("number").interpolate(limit_direction="both").fillna(0.0)
 
-    def prediction(self, times: pd.Series, values: pd.DataFrame) -> dict[str, Any] | list[Any]:
+    def prediction(self, series: Series, likely: NDArray[Any]) -> dict[str, Any]:
         """Spans of rows that most likely have the same label."""
-        forest, width = self.trained["forest"], self.trained["width"]
-        channels = values.reindex(columns=self.trained["channels"], fill_value=0.0).to_numpy(float)
-        if len(channels) < width:
-            return []
-        starts, features = windows(channels, width)
-        likely = smooth(forest.predict_proba(features))
+        classes, width, rows = self.trained["forest"].classes_, self.trained["width"], len(series.times)
         best, sure = likely.argmax(axis=1), likely.max(axis=1)
         # A row belongs to the window whose middle is nearest.
-        nearest = np.abs(np.arange(len(channels))[:, None] - (starts + width / 2)[None, :]).argmin(axis=1)
+        nearest = np.abs(np.arange(rows)[:, None] - (series.starts + width / 2)[None, :]).argmin(axis=1)
         found, scores = [], []
         for first, last in runs(best[nearest]):
-            label = str(forest.classes_[best[nearest[first]]])
+            label = str(classes[best[nearest[first]]])
             if label in self.labels and last - first >= width / 2:
                 score = float(sure[nearest[first:last]].mean())
-                span = {"start": times.iloc[first], "end": times.iloc[last - 1], "score": score}
+                span = {"start": series.times.iloc[first], "end": series.times.iloc[last - 1], "score": score}
                 found.append(regions.time_series_span(self.from_name, self.to_name, label, **span))
                 scores.append(score)
         return {"result": found, "score": float(np.mean(scores)) if scores else 0.0}

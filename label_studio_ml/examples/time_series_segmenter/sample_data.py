@@ -1,6 +1,6 @@
 """Exercises seen by a smart watch: `python sample_data.py [FOLDER]` writes FOLDER/tasks.json and the series.
 
-The data ship in the package seglearn: six channels at 50 Hz of 20 people doing seven shoulder exercises (D. Burns
+The data ship in the package seglearn: six channels at 50 Hz of 10 people doing seven shoulder exercises (D. Burns
 et al., 2018). Each series here strings three exercises of one person together.
 """
 
@@ -19,7 +19,7 @@ from label_studio_ml import regions
 
 RATE = 50
 IN_A_SERIES = 3
-OF_A_PERSON = 3
+OF_A_PERSON = 8
 
 
 def tasks(folder: Path) -> list[dict[str, Any]]:
