@@ -52,11 +52,11 @@ def environment(group: str) -> Path:
     if not stamp.exists() or stamp.read_text() != wanted.hexdigest():
         print(f"Installing what the examples of group {group} need …", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-        pip = [python, "-m", "pip", "install", "--quiet"]
-        together = [argument for file in files for argument in ("-r", file)]
-        subprocess.run([*pip, "-e", ROOT, "pytest", "pytest-timeout", *together], check=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet"]
+        together = [argument for file in files for argument in ("-r", str(file))]
+        subprocess.run([*pip, "-e", str(ROOT), "pytest", "pytest-timeout", *together], check=True)
         for file in bare:
-            subprocess.run([*pip, "--no-deps", "-r", file], check=True)
+            subprocess.run([*pip, "--no-deps", "-r", str(file)], check=True)
         stamp.write_text(wanted.hexdigest())
     return python
 
@@ -136,7 +136,7 @@ class Server:
         if self.process.exit_code is not None:
             raise SystemExit(f"The backend did not start:\n{self.process.log[-2000:]}")
         try:
-            return self.call("/health")["status"] == "UP"
+            return bool(self.call("/health")["status"] == "UP")
         except OSError:
             return False
 
@@ -182,7 +182,7 @@ def test(names: Sequence[str]) -> bool:
         print(f"== {example.name}", flush=True)
         with tempfile.TemporaryDirectory() as name:
             folder = create_from_example(Path(name) / "backend", example)
-            command = [python, "-m", "pytest", "-q", "--timeout", "300", "-p", "no:cacheprovider", "test_api.py"]
+            command = [str(python), "-m", "pytest", "-q", "--timeout", "300", "-p", "no:cacheprovider", "test_api.py"]
             code = subprocess.run(command, cwd=folder, check=False).returncode
         outcomes.append((example.name, "passed" if code == 0 else "FAILED", time.monotonic() - began))
     print("\n".join(f"{name:26}{outcome:8}{seconds:6.0f} s" for name, outcome, seconds in outcomes))

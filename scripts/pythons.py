@@ -67,7 +67,7 @@ def tested(version: str) -> str:
     if found is None:
         return "MISSING: install it, or have pyenv install it"
     python = environment(found, version)
-    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit"]
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit"]
     run = subprocess.run(
         command, cwd=ROOT, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
