@@ -14,7 +14,7 @@ DOCTESTS = --doctest-modules label_studio_ml --ignore=label_studio_ml/scaffold/f
 	--ignore=label_studio_ml/store/migrations --ignore=label_studio_ml/examples --ignore=tests/backends
 
 .PHONY: help setup start demo screenshot lint types security docs test test-unit test-integration test-e2e \
-	test-examples test-pythons gallery bench soak clean
+	test-examples test-pythons gallery learning bench soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,9 @@ test-examples: setup ## Run the tests of the examples with their models (each gr
 
 gallery: setup ## Make the examples' pictures in a real Label Studio, and their page in docs/ (EXAMPLES="ocr llm")
 	$(BIN)/python -m scripts.gallery $(EXAMPLES)
+
+learning: setup ## Examples get better in a real Label Studio: score on untouched tasks before and after (EXAMPLES="…")
+	@$(BIN)/python -m scripts.learning $(EXAMPLES)
 
 test-pythons: setup ## Run the unit tests on the other Pythons that we support
 	$(BIN)/python -m scripts.pythons

@@ -182,7 +182,17 @@ def test(names: Sequence[str]) -> bool:
         print(f"== {example.name}", flush=True)
         with tempfile.TemporaryDirectory() as name:
             folder = create_from_example(Path(name) / "backend", example)
-            command = [str(python), "-m", "pytest", "-q", "--timeout", "300", "-p", "no:cacheprovider", "test_api.py"]
+            command = [
+                str(python),
+                "-m",
+                "pytest",
+                "-q",
+                "--timeout",
+                "300",
+                "-p",
+                "no:cacheprovider",
+                "test_api.py",
+            ]
             code = subprocess.run(command, cwd=folder, check=False).returncode
         outcomes.append((example.name, "passed" if code == 0 else "FAILED", time.monotonic() - began))
     print("\n".join(f"{name:26}{outcome:8}{seconds:6.0f} s" for name, outcome, seconds in outcomes))

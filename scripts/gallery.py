@@ -20,9 +20,10 @@ from PIL import Image
 from label_studio_ml.scaffold import examples
 from label_studio_ml.scaffold.examples import Example
 from scripts.browser import Browser, browser
-from scripts.examples import LEARNED, Server, published, samples
+from scripts.examples import LEARNED, Server
 from scripts.label_studio import Account, LabelStudio, running
 from scripts.processes import free_port, wait_until
+from scripts.project import Project
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "gallery.md"
@@ -31,54 +32,12 @@ SHOWN = 6
 """Tasks that the project of a picture has beside those that were learned from."""
 
 
-class Project:
-    """An example's project in Label Studio, with its samples, connected to it."""
-
-    def __init__(self, label_studio: LabelStudio, example: Example, url: str, learned: int, shown: int) -> None:
-        """Make it. `learned` tasks are annotated with their answers before anything is predicted."""
-        self.api, self.example = label_studio, example
-        self.id = label_studio.create_project(example.title, (example.folder / "label_config.xml").read_text())
-        with tempfile.TemporaryDirectory() as name:
-            every = samples(example, Path(name))
-            known = [task for task in every if task.get("answer")][:learned] if example.learns else []
-            rest = [task for task in every if task not in known][:shown]
-            data = published(label_studio, self.id, [*known, *rest], Path(name))
-        ids = label_studio.import_tasks(self.id, data)
-        self.learned = list(zip(ids, known, strict=False))
-        self.rest = list(zip(ids[len(known) :], rest, strict=True))
-        self.backend = label_studio.connect(self.id, url, is_interactive=True)["id"]
-
-    def teach(self) -> None:
-        """Annotate what is to be learned from, press Start training, and wait for the version."""
-        before = self.version
-        for task, known in self.learned:
-            self.api.annotate(task, known["answer"])
-        self.api.start_training(self.backend)
-        wait_until(lambda: self.version != before, 900, f"{self.example.name} to have learned")
-
-    @property
-    def version(self) -> str:
-        """The version that predicts."""
-        return str(self.api.backend(self.backend)["model_version"])
-
-    def predict(self) -> None:
-        """Let Label Studio store a prediction for each task that nothing was learned from."""
-        contexts = {task: sample["context"] for task, sample in self.rest if sample.get("context")}
-        for task, context in contexts.items():
-            answer = self.api.interact(self.backend, task, context["result"][0])["data"]
-            prediction = {"task": task, "result": answer["result"], "model_version": self.version}
-            self.api.call("POST", "/api/predictions/", {**prediction, "score": answer.get("score", 0.0)})
-        if not contexts:
-            self.api.retrieve_predictions(self.id)
-
-
-def picture(window: Browser, label_studio: LabelStudio, project: Project) -> bytes:
+def picture(window: Browser, project: Project) -> bytes:
     """The first task with a prediction, as an annotator sees it."""
-    stored = {one["task"] for one in label_studio.predictions(project.id) if one["result"]}
-    task = next((task for task, _ in project.rest if task in stored), None)
+    task = next((task for task, result in project.predict().items() if result), None)
     if task is None:
         raise SystemExit(f"{project.example.name} predicts nothing for its samples.")
-    window.open(f"{label_studio.url}/projects/{project.id}/data?task={task}&labeling=1")
+    window.open(f"{project.api.url}/projects/{project.id}/data?task={task}&labeling=1")
     wait_until(lambda: window.run("return document.body.innerText.includes('Submit')"), 60, "the task on the page")
     return still(window)
 
@@ -143,11 +102,10 @@ def show(label_studio: LabelStudio, window: Browser, example: Example) -> None:
     with tempfile.TemporaryDirectory() as name:
         server = Server(example, Path(name) / "backend", free_port(), Path(name) / "log")
         try:
-            project = Project(label_studio, example, server.url, LEARNED, SHOWN)
+            project = Project(label_studio, example, server, LEARNED, SHOWN)
             if project.learned:
                 project.teach()
-            project.predict()
-            (example.folder / PICTURE).write_bytes(small(picture(window, label_studio, project)))
+            (example.folder / PICTURE).write_bytes(small(picture(window, project)))
         except BaseException:
             print(server.process.log[-3000:], file=sys.stderr)
             raise
