@@ -456,12 +456,20 @@ class LabelStudioMLBase:
         Raises:
             ValueError: the config has no such pair.
         """
-        found: tuple[str, str, str] = self.label_interface.get_first_tag_occurence(
-            control_type=control_type,
-            object_type=object_type,
-            name_filter=name_filter,
-            to_name_filter=to_name_filter,
-        )
+        try:
+            found: tuple[str, str, str] = self.label_interface.get_first_tag_occurence(
+                control_type=control_type,
+                object_type=object_type,
+                name_filter=name_filter,
+                to_name_filter=to_name_filter,
+            )
+        except ValueError:
+            control, thing = (
+                kind if isinstance(kind, str) else " or ".join(kind) for kind in (control_type, object_type)
+            )
+            raise ValueError(
+                f"{type(self).__name__} needs {control} on {thing}; the labeling config has no such pair."
+            ) from None
         return found
 
     def build_label_map(self, tag_name: str, names: list[str]) -> dict[str, str]:

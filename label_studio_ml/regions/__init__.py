@@ -52,7 +52,7 @@ from .media import (
 from .ocr import Word, ocr, read_ocr
 from .polygon import Polygon, polygon, read_polygon
 from .rectangle import Box, read_rectangle, rectangle
-from .region import Found, Region, annotated
+from .region import Found, Region, annotated, annotated_tasks
 from .relations import Relation, read_relation, relation
 from .text import (
     ParagraphSpan,
@@ -84,6 +84,7 @@ __all__ = [
     "Track",
     "Word",
     "annotated",
+    "annotated_tasks",
     "audio_span",
     "brush",
     "choices",

@@ -225,10 +225,33 @@ def annotated(
     ...     print(task["data"]["text"], regions.read_choices(region))
     Good! ['Positive']
     """
+    for task, found in annotated_tasks(tasks, from_name):
+        for region in found:
+            yield task, region
+
+
+def annotated_tasks(
+    tasks: Iterable[Mapping[str, Any]], from_name: str
+) -> Iterator[tuple[Mapping[str, Any], list[Mapping[str, Any]]]]:
+    """Each annotation: its task, and all regions that people made in it with a control.
+
+    These may be none, which tells a model something, too: there is nothing to find. Skipped tasks
+    (`was_cancelled`) are left out; a task that several people annotated comes several times.
+
+    Args:
+        tasks: annotated tasks, as `fit(annotations)` gets them.
+        from_name: name of the control tag.
+
+    >>> from label_studio_ml import regions
+    >>> rome = regions.text_span("what", "text", "City", text="Rome or home", start=0, end=4)
+    >>> tasks = [{"data": {"text": "Rome or home"}, "annotations": [{"result": [rome]}, {"result": []}]}]
+    >>> for task, found in regions.annotated_tasks(tasks, "what"):
+    ...     print([regions.read_text_span(region).text for region in found])
+    ['Rome']
+    []
+    """
     for task in tasks:
         for annotation in task.get("annotations") or []:
-            if annotation.get("was_cancelled"):
-                continue
-            for region in annotation.get("result") or []:
-                if region.get("from_name") == from_name:
-                    yield task, region
+            if not annotation.get("was_cancelled"):
+                every = annotation.get("result") or []
+                yield task, [region for region in every if region.get("from_name") == from_name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,13 +43,7 @@ class TimeSeriesSegmenter(LabelStudioMLBase):
 
     def setup(self) -> None:
         """Read the labeling config, and load what `fit()` saved if there was a training."""
-        try:
-            tags = self.get_first_tag_occurence("TimeSeriesLabels", "TimeSeries")
-        except ValueError:
-            raise ValueError(
-                "This model fills TimeSeriesLabels on a TimeSeries; the labeling config has none."
-            ) from None
-        self.from_name, self.to_name, self.value = tags
+        self.from_name, self.to_name, self.value = self.get_first_tag_occurence("TimeSeriesLabels", "TimeSeries")
         self.labels = set(self.label_interface.get_control(self.from_name).labels)
         self.look = self.label_interface.get_object(self.to_name).attr
         self.trained: dict[str, Any] = joblib.load(self.train_output["model_path"]) if self.train_output else {}
@@ -63,27 +57,19 @@ class TimeSeriesSegmenter(LabelStudioMLBase):
         self.prefetch(tasks, self.value)
         series = [self.series(task) for task in tasks]
         # The forest sees the windows of all series together: most of its time goes into each of its trees once.
-        seen = [one.features for one in series if one is not None]
-        likely: Iterator[NDArray[Any]] = iter(())
-        if seen:
-            every = self.trained["forest"].predict_proba(np.concatenate(seen))
-            likely = iter(np.split(every, np.cumsum([len(some) for some in seen])[:-1]))
-        return [[] if one is None else self.prediction(one, smooth(next(likely))) for one in series]
+        likely = self.trained["forest"].predict_proba(np.concatenate([one.features for one in series]))
+        ends = np.cumsum([len(one.features) for one in series])
+        return [self.prediction(*pair) for pair in zip(series, np.split(likely, ends[:-1]), strict=True)]
 
-    def series(self, task: dict[str, Any]) -> Series | None:
-        """The series of a task in windows; nothing if it cannot be read or is shorter than a window."""
-        width = self.trained["width"]
-        try:
-            times, values = self.read(task)
-            channels = values.reindex(columns=self.trained["channels"], fill_value=0.0).to_numpy(float)
-            if len(channels) < width:
-                raise ValueError(f"{len(channels)} rows are fewer than a window has, {width}")
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a file costs its task alone
-            logger.warning("Task %s: its series cannot be read: %s", task.get("id"), error)
-            return None
-        return Series(times, *windows(channels, width))
+    def series(self, task: dict[str, Any]) -> Series:
+        """The series of a task, in windows. What is raised here costs this task alone its prediction."""
+        times, values = self.read(task)
+        channels = values.reindex(columns=self.trained["channels"], fill_value=0.0).to_numpy(float)
+        if len(channels) < self.trained["width"]:
+            raise ValueError(f"{len(channels)} rows are fewer than a window has, {self.trained['width']}.")
+        return Series(times, *windows(channels, self.trained["width"]))
 
-    def read(self, task: dict[str, Any]) -> tuple[pd.Series, pd.DataFrame]:
+    def read(self, task: Mapping[str, Any]) -> tuple[pd.Series, pd.DataFrame]:
         """The time column and all other columns of numbers."""
         data = task["data"][self.value]
         if isinstance(data, str):
@@ -98,6 +84,7 @@ class TimeSeriesSegmenter(LabelStudioMLBase):
     def prediction(self, series: Series, likely: NDArray[Any]) -> dict[str, Any]:
         """Spans of rows that most likely have the same label."""
         classes, width, rows = self.trained["forest"].classes_, self.trained["width"], len(series.times)
+        likely = smooth(likely)
         best, sure = likely.argmax(axis=1), likely.max(axis=1)
         # A row belongs to the window whose middle is nearest.
         nearest = np.abs(np.arange(rows)[:, None] - (series.starts + width / 2)[None, :]).argmin(axis=1)
@@ -116,15 +103,12 @@ class TimeSeriesSegmenter(LabelStudioMLBase):
     ) -> dict[str, Any] | None:
         """Train on all annotated series of the project; rows outside of every span teach what is nothing."""
         series, spans = [], []
-        for task in annotations:
-            found = [
-                regions.read_time_series_span(region) for _, region in regions.annotated([task], self.from_name)
-            ]
+        for task, found in regions.annotated_tasks(annotations, self.from_name):
             if found:
                 times, values = self.read(task)
-                rows = [(place(times, one.start), place(times, one.end) + 1, one.label) for one in found]
+                read = [regions.read_time_series_span(region) for region in found]
                 series.append(values)
-                spans.append(rows)
+                spans.append([(place(times, one.start), place(times, one.end) + 1, one.label) for one in read])
         if len({label for rows in spans for *_, label in rows}) < 2:
             logger.info("Not training yet: %d annotated series with fewer than two labels.", len(series))
             return None

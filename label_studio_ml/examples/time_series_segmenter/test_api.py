@@ -110,4 +110,4 @@ def test_values_may_be_in_the_task_and_times_may_be_dates(samples: list[dict[str
 def test_a_config_that_it_cannot_serve_is_refused_in_one_sentence() -> None:
     config = '<View><Text name="t" value="$t"/><Choices name="c" toName="t"><Choice value="a"/></Choices></View>'
     (problem,) = check_backend(TimeSeriesSegmenter, config).problems
-    assert "This model fills TimeSeriesLabels on a TimeSeries" in problem.message
+    assert "TimeSeriesSegmenter needs TimeSeriesLabels on TimeSeries" in problem.message
