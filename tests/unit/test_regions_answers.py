@@ -179,6 +179,8 @@ def test_annotated_gives_what_people_made_with_a_control() -> None:
         {"id": 4},
     ]
     assert [(task["id"], region) for task, region in regions.annotated(tasks, "mood")] == [(1, happy)]
+    together = [(task["id"], found) for task, found in regions.annotated_tasks(tasks, "mood")]
+    assert together == [(1, [happy]), (3, []), (3, [])]
 
 
 def test_every_region_gets_an_id_of_its_own_unless_one_is_given() -> None:
@@ -191,7 +193,7 @@ def test_everything_public_is_exported_and_has_its_reader() -> None:
     public = set(regions.__all__)
     assert sorted(public) == regions.__all__
     assert all(hasattr(regions, name) for name in public)
-    builders = {name for name in public if name.islower()} - {"annotated", "html_text", "token_spans"}
+    builders = {name for name in public if name.islower()} - {"annotated", "annotated_tasks", "html_text", "token_spans"}
     readers = {name for name in builders if name.startswith("read_")}
     assert {f"read_{name}" for name in builders - readers} == readers
 
