@@ -1,6 +1,7 @@
-"""What a client may do to a connection before a request exists: how many, how large a head, how slowly it sends.
+"""One connection of a client: what it may do before a request exists, and the short way of small requests.
 
-uvicorn's own HTTP protocol has no such limits when it parses with httptools. Other servers (gunicorn) have theirs.
+How many connections there are, how large a head may be, how slowly it may come: uvicorn's own HTTP protocol has no
+such limits when it parses with httptools. Other servers (gunicorn) have theirs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import http
 import json
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD = 64 * 2**10
 """Bytes of the first line and the headers together."""
@@ -20,6 +21,9 @@ MAX_HEADERS = 100
 
 SLOWEST = 64 * 2**10
 """Bytes that earn a request another second."""
+
+SMALL = 32 * 2**10
+"""Bytes of a body for which there is a short way. What uvicorn buffers before it slows a client down is more."""
 
 
 class _Joined:
@@ -43,6 +47,10 @@ class _Joined:
             return
         self._transport.write(data)
 
+    def whole(self, reply: bytes) -> None:
+        """Send a reply, head and body."""
+        self._transport.write(reply)
+
     def flush(self) -> None:
         """Send the head by itself."""
         if self._head:
@@ -55,6 +63,68 @@ class _Joined:
         self._transport.close()
 
 
+class _Small(RequestResponseCycle):
+    """A request to predict whose body is small: the application is called when all of it is there.
+
+    It is an ASGI call like any other, without what only others need: parts that come later, and a check of headers
+    that this program itself has written.
+    """
+
+    def __init__(self, connection: Connection, scope: dict[str, Any]) -> None:
+        self._connection, self.scope = connection, scope  # type: ignore[assignment]
+        self.transport, self.flow, self.logger = connection.transport, connection.flow, connection.logger
+        self.body, self.more_body = bytearray(), True
+        self.disconnected, self.keep_alive = False, True
+        self.response_started = self.response_complete = False
+        self.on_response = connection.on_response_complete
+        self.message_event = self  # type: ignore[assignment]
+        self._taken = False
+        self._end: asyncio.Future[None] | None = None
+        self._reply = b""
+
+    def set(self) -> None:
+        """Called by uvicorn: more of the body has come, or all, or the client has gone."""
+        if self.disconnected or self.response_complete:
+            if self._end is not None and not self._end.done():
+                self._end.set_result(None)
+        elif not self.more_body:
+            connection = self._connection
+            connection._start_asgi_task(self, connection.config.app)  # type: ignore[arg-type]  # noqa: SLF001
+
+    async def receive(self) -> Any:
+        """Called by the application: the body, then the end of the connection or of the reply."""
+        if not self._taken:
+            self._taken = True
+            return {"type": "http.request", "body": bytes(self.body), "more_body": False}
+        if not (self.disconnected or self.response_complete):
+            self._end = self._connection.loop.create_future()
+            await self._end
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        """Called by the application. All of the reply is written at once."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if message["type"] == "http.response.start":
+            self.response_started = True
+            headers = (*self._connection.server_state.default_headers, *message["headers"])
+            lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+            self._reply = STATUS_LINE[message["status"]] + lines
+            self._reply += b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+            return
+        self._reply += message["body"]
+        if message.get("more_body"):
+            return
+        self.response_complete = True
+        self.transport.whole(self._reply)  # type: ignore[attr-defined]
+        self.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
+
+
 class Connection(HttpToolsProtocol):
     """One connection of a client. `limited` sets the limits."""
 
@@ -65,6 +135,20 @@ class Connection(HttpToolsProtocol):
         """Called by the loop: take it, or say that there are too many."""
         super().connection_made(_Joined(transport, self.loop))  # type: ignore[arg-type]
         self._refused = False
+        self._unusual = bool(self.access_log or self.root_path or self.limit_concurrency is not None)
+        self._scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+            "method": "POST",
+            "path": "/predict",
+            "raw_path": b"/predict",
+            "query_string": b"",
+        }
         self._began: float | None = self.loop.time()
         self._received, self._arriving, self._in_head = 0, 0, False
         self._watch = self.loop.call_later(self.timeout, self._check)
@@ -87,8 +171,8 @@ class Connection(HttpToolsProtocol):
             self._refuse(431, "The headers of the request are too large.")
 
     def on_message_begin(self) -> None:
-        """Called by the parser: the first byte of a request."""
-        super().on_message_begin()
+        """Called by the parser: the first byte of a request. Its scope is made once its head is there."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         self._began, self._received, self._in_head = self.loop.time(), 0, True
 
     def on_headers_complete(self) -> None:
@@ -100,7 +184,32 @@ class Connection(HttpToolsProtocol):
         if size > MAX_HEAD or len(self.headers) > MAX_HEADERS:
             self._refuse(431, "The headers of the request are too large, or too many.")
             raise ValueError
+        if self._is_small():
+            self.cycle = _Small(self, {**self._scope, "headers": self.headers})
+            return
+        began = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = began
+        self.scope["headers"] = self.headers
         super().on_headers_complete()
+
+    def _is_small(self) -> bool:
+        """Whether this is a usual request to predict, with a small body, and nothing before it is open."""
+        if self.url != b"/predict" or self._unusual or self.expect_100_continue:
+            return False
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        parser, size = self.parser, b""
+        if parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
+            return False
+        if parser.should_upgrade() or not parser.should_keep_alive():
+            return False
+        for name, value in self.headers:
+            if name == b"content-length":
+                size = value
+            elif name == b"transfer-encoding" or name.startswith(b"x-forwarded"):
+                return False
+        return size.isdigit() and len(size) < 9 and 0 < int(size) <= SMALL
 
     def on_message_complete(self) -> None:
         """Called by the parser: the last byte of a request."""
