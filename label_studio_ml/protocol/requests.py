@@ -6,9 +6,11 @@ versions may add some.
 
 from __future__ import annotations
 
+import functools
 import re
 import xml.parsers.expat
-from typing import Annotated, Any, TypeVar
+from collections.abc import Hashable
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 
@@ -134,6 +136,11 @@ def task_id(task: bytes) -> Any:
         return None
 
 
+@functools.cache
+def _decoder(kind: Any) -> Any:
+    return msgspec.json.Decoder(kind)
+
+
 def decode(body: bytes, kind: type[T]) -> T:
     """Decode a JSON body.
 
@@ -144,7 +151,7 @@ def decode(body: bytes, kind: type[T]) -> T:
     if len(body) > MAX_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise BodyTooLarge(f"The body holds more than {MAX_VALUES} values. Send it in parts.")
     try:
-        return msgspec.json.decode(body, type=kind)
+        found: T = _decoder(cast("Hashable", kind)).decode(body)
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at ")
         field = where.strip("`").removeprefix("$").lstrip(".")
@@ -154,6 +161,7 @@ def decode(body: bytes, kind: type[T]) -> T:
         raise RequestError(f"The request body is not JSON: {error}.") from None
     except RecursionError:
         raise RequestError("The request body is nested too deeply.") from None
+    return found
 
 
 def decode_whole(body: bytes, kind: type[T]) -> T:

@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from .headers import WHOLE
+
 MAX_HEAD = 64 * 2**10
 """Bytes of the first line and the headers together."""
 
@@ -24,6 +26,10 @@ SLOWEST = 64 * 2**10
 
 SMALL = 32 * 2**10
 """Bytes of a body for which there is a short way. What uvicorn buffers before it slows a client down is more."""
+
+
+_UNUSUAL = frozenset([b"transfer-encoding", b"content-encoding", b"x-forwarded-for", b"x-forwarded-proto"])
+"""Headers whose requests take the long way."""
 
 
 class _Joined:
@@ -66,8 +72,8 @@ class _Joined:
 class _Small(RequestResponseCycle):
     """A request to predict whose body is small: the application is called when all of it is there.
 
-    It is an ASGI call like any other, without what only others need: parts that come later, and a check of headers
-    that this program itself has written.
+    It is an ASGI call like any other. What is fast about it is in `scope[WHOLE]`, this object: an application that
+    knows it takes `body` as it is, and gives its reply to `reply`.
     """
 
     def __init__(self, connection: Connection, scope: dict[str, Any]) -> None:
@@ -80,7 +86,7 @@ class _Small(RequestResponseCycle):
         self.message_event = self  # type: ignore[assignment]
         self._taken = False
         self._end: asyncio.Future[None] | None = None
-        self._reply = b""
+        self._begun = b""
 
     def set(self) -> None:
         """Called by uvicorn: more of the body has come, or all, or the client has gone."""
@@ -88,38 +94,58 @@ class _Small(RequestResponseCycle):
             if self._end is not None and not self._end.done():
                 self._end.set_result(None)
         elif not self.more_body:
-            connection = self._connection
-            connection._start_asgi_task(self, connection.config.app)  # type: ignore[arg-type]  # noqa: SLF001
+            self._task = self._connection.loop.create_task(self._run())
+            self._connection.tasks.add(self._task)
+
+    async def _run(self) -> None:
+        try:
+            await self.run_asgi(self._connection.config.app)  # type: ignore[arg-type]
+        finally:  # a callback of the task would be another turn of the loop
+            self._connection.tasks.discard(self._task)
+
+    def take(self) -> bytes:
+        """The body; what `receive` gives comes after it."""
+        self._taken = True
+        return bytes(self.body)
 
     async def receive(self) -> Any:
         """Called by the application: the body, then the end of the connection or of the reply."""
         if not self._taken:
-            self._taken = True
-            return {"type": "http.request", "body": bytes(self.body), "more_body": False}
+            return {"type": "http.request", "body": self.take(), "more_body": False}
         if not (self.disconnected or self.response_complete):
             self._end = self._connection.loop.create_future()
             await self._end
         return {"type": "http.disconnect"}
 
     async def send(self, message: Any) -> None:
-        """Called by the application. All of the reply is written at once."""
+        """Called by the application: the head of the reply, or all of its body."""
+        if message["type"] == "http.response.start":
+            self.response_started = True
+            headers = b"".join([b"%b: %b\r\n" % header for header in message["headers"]])
+            self._begun = STATUS_LINE[message["status"]] + self._connection.default_head() + headers
+        else:
+            await self._finish(self._begun, message["body"])
+
+    async def reply(self, headers: bytes, body: bytes) -> None:
+        """Send a reply of status 200; of its headers, those that are the same for all such replies."""
+        head = b"%b%b%bcontent-length: %d\r\n" % (
+            STATUS_LINE[200],
+            self._connection.default_head(),
+            headers,
+            len(body),
+        )
+        await self._finish(head, body)
+
+    async def _finish(self, head: bytes, body: bytes) -> None:
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
         if self.disconnected:
             return
-        if message["type"] == "http.response.start":
-            self.response_started = True
-            headers = (*self._connection.server_state.default_headers, *message["headers"])
-            lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-            self._reply = STATUS_LINE[message["status"]] + lines
-            self._reply += b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
-            return
-        self._reply += message["body"]
-        if message.get("more_body"):
-            return
-        self.response_complete = True
-        self.transport.whole(self._reply)  # type: ignore[attr-defined]
-        self.set()
+        self.response_started = self.response_complete = True
+        ending = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        self.transport.whole(head + ending + body)  # type: ignore[attr-defined]
+        if self._end is not None:
+            self.set()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
@@ -130,6 +156,7 @@ class Connection(HttpToolsProtocol):
 
     timeout: ClassVar[float]
     most: ClassVar[int]
+    _default_head: ClassVar[tuple[Any, bytes]] = None, b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by the loop: take it, or say that there are too many."""
@@ -150,6 +177,7 @@ class Connection(HttpToolsProtocol):
             "query_string": b"",
         }
         self._began: float | None = self.loop.time()
+        self._idle_since = 0.0
         self._received, self._arriving, self._in_head = 0, 0, False
         self._watch = self.loop.call_later(self.timeout, self._check)
         if len(self.connections) > self.most:
@@ -185,7 +213,8 @@ class Connection(HttpToolsProtocol):
             self._refuse(431, "The headers of the request are too large, or too many.")
             raise ValueError
         if self._is_small():
-            self.cycle = _Small(self, {**self._scope, "headers": self.headers})
+            scope: dict[str, Any] = {**self._scope, "headers": self.headers}
+            self.cycle = scope[WHOLE] = _Small(self, scope)
             return
         began = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
@@ -193,11 +222,15 @@ class Connection(HttpToolsProtocol):
         self.scope["headers"] = self.headers
         super().on_headers_complete()
 
+    def _is_idle(self) -> bool:
+        """Whether every request has been answered."""
+        return self.cycle is None or self.cycle.response_complete
+
     def _is_small(self) -> bool:
         """Whether this is a usual request to predict, with a small body, and nothing before it is open."""
         if self.url != b"/predict" or self._unusual or self.expect_100_continue:
             return False
-        if self.cycle is not None and not self.cycle.response_complete:
+        if not self._is_idle():
             return False
         parser, size = self.parser, b""
         if parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
@@ -207,7 +240,7 @@ class Connection(HttpToolsProtocol):
         for name, value in self.headers:
             if name == b"content-length":
                 size = value
-            elif name == b"transfer-encoding" or name.startswith(b"x-forwarded"):
+            elif name in _UNUSUAL:
                 return False
         return size.isdigit() and len(size) < 9 and 0 < int(size) <= SMALL
 
@@ -220,12 +253,33 @@ class Connection(HttpToolsProtocol):
         """Called by uvicorn when it cannot read what came."""
         self._refuse(400, msg)
 
+    def on_response_complete(self) -> None:
+        """Called when a reply has been written."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        # As uvicorn does, but without a timer for each request: `_check` closes what is idle for too long.
+        self.server_state.total_requests += 1
+        self._idle_since = self.loop.time()
+        self.flow.resume_reading()
+
+    def default_head(self) -> bytes:
+        """The lines that begin the head of every reply: the date."""
+        known, lines = Connection._default_head
+        headers = self.server_state.default_headers  # another list every second
+        if headers is not known:
+            lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+            Connection._default_head = headers, lines
+        return lines
+
     def _check(self) -> None:
-        """Is the request that is being received late?"""
+        """Is the request that is being received late, or has there been none for long?"""
         now = self.loop.time()
         due = now + self.timeout if self._began is None else self._began + self.timeout + self._received / SLOWEST
         if now < due:
             self._watch = self.loop.call_at(due, self._check)
+            if self._began is None and self._is_idle() and now - self._idle_since > self.timeout_keep_alive:
+                self.transport.close()
         else:
             self._refuse(408, "The request took too long to arrive (--request-timeout).")
 

@@ -8,6 +8,9 @@ import hashlib
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+WHOLE = "label_studio_ml.whole"
+"""Where a scope has its request, if the server took the short way; see `connections._Small`."""
+
 NO_GUESSING = (b"x-content-type-options", b"nosniff")
 
 

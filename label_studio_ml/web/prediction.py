@@ -19,12 +19,13 @@ from ..errors import BackendError, LoadError
 from ..protocol import requests, responses
 from . import body, errors
 from .auth import Auth
-from .headers import NO_GUESSING, refusal
+from .headers import NO_GUESSING, WHOLE, refusal
 
 if TYPE_CHECKING:
     from .app import Server
 
 _JSON = (b"content-type", b"application/json")
+_LINES = b"".join(b"%b: %b\r\n" % header for header in (_JSON, NO_GUESSING))
 _NO_PARAMS = b"{}"
 _encode = msgspec.json.Encoder().encode
 
@@ -47,6 +48,9 @@ class Predict:
             return await _send(errors.reply_to(error), scope, receive, send)
         except Exception as error:  # noqa: BLE001 - as for every other call
             return await _send(errors.reply_to_unexpected(error, scope["path"]), scope, receive, send)
+        if (whole := scope.get(WHOLE)) is not None:
+            await whole.reply(_LINES, content)
+            return 200
         head = [_JSON, NO_GUESSING, (b"content-length", b"%d" % len(content))]
         await send({"type": "http.response.start", "status": 200, "headers": head})
         await send({"type": "http.response.body", "body": content})
@@ -54,7 +58,11 @@ class Predict:
 
     async def _content(self, scope: Scope, receive: Receive) -> bytes:
         server = self._server
-        raw = await body.read(scope, receive, server.settings.max_body_size)
+        whole, limit = scope.get(WHOLE), server.settings.max_body_size
+        if whole is not None and len(whole.body) <= limit:
+            raw = whole.take()
+        else:
+            raw = await body.read(scope, receive, limit)
         message = requests.decode(raw, requests.PredictRequest)
         project_id = requests.project_key(message.project)
         label_config = requests.harmless_config(message.label_config)

@@ -193,7 +193,12 @@ def test_everything_public_is_exported_and_has_its_reader() -> None:
     public = set(regions.__all__)
     assert sorted(public) == regions.__all__
     assert all(hasattr(regions, name) for name in public)
-    builders = {name for name in public if name.islower()} - {"annotated", "annotated_tasks", "html_text", "token_spans"}
+    builders = {name for name in public if name.islower()} - {
+        "annotated",
+        "annotated_tasks",
+        "html_text",
+        "token_spans",
+    }
     readers = {name for name in builders if name.startswith("read_")}
     assert {f"read_{name}" for name in builders - readers} == readers
 

@@ -88,5 +88,5 @@ def test_init_takes_an_example_and_says_what_to_install(tmp_path: Path, monkeypa
 def test_a_misspelt_example_is_answered_with_the_likely_one() -> None:
     with pytest.raises(UsageError, match="Did you mean simple_text_classifier"):
         examples.find("simple_text_clasifier")
-    with pytest.raises(UsageError, match="There are .*dummy_model, "):
+    with pytest.raises(UsageError, match=r"There are .*dummy_model, "):
         examples.find("x")
