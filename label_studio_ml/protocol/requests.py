@@ -174,6 +174,7 @@ def decode_whole(body: bytes, kind: type[T]) -> T:
     return decode(body, kind)
 
 
+@functools.lru_cache(1000)
 def project_key(project: str | int | None) -> str:
     """The id in a project reference; Label Studio sends `2`, `"2"` or `"2.1795402042"`.
 

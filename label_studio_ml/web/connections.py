@@ -76,17 +76,22 @@ class _Small(RequestResponseCycle):
     knows it takes `body` as it is, and gives its reply to `reply`.
     """
 
+    disconnected = response_started = response_complete = False
+    keep_alive = more_body = True
+    _taken = False
+    _end: asyncio.Future[None] | None = None
+    _begun = b""
+
     def __init__(self, connection: Connection, scope: dict[str, Any]) -> None:
         self._connection, self.scope = connection, scope  # type: ignore[assignment]
         self.transport, self.flow, self.logger = connection.transport, connection.flow, connection.logger
-        self.body, self.more_body = bytearray(), True
-        self.disconnected, self.keep_alive = False, True
-        self.response_started = self.response_complete = False
+        self.body = bytearray()
         self.on_response = connection.on_response_complete
-        self.message_event = self  # type: ignore[assignment]
-        self._taken = False
-        self._end: asyncio.Future[None] | None = None
-        self._begun = b""
+
+    @property
+    def message_event(self) -> Any:  # type: ignore[override]
+        """What uvicorn sets when something happens."""
+        return self
 
     def set(self) -> None:
         """Called by uvicorn: more of the body has come, or all, or the client has gone."""
@@ -94,7 +99,7 @@ class _Small(RequestResponseCycle):
             if self._end is not None and not self._end.done():
                 self._end.set_result(None)
         elif not self.more_body:
-            self._task = self._connection.loop.create_task(self._run())
+            self._task: asyncio.Task[None] = self._connection.loop.create_task(self._run())
             self._connection.tasks.add(self._task)
 
     async def _run(self) -> None:
@@ -102,6 +107,7 @@ class _Small(RequestResponseCycle):
             await self.run_asgi(self._connection.config.app)  # type: ignore[arg-type]
         finally:  # a callback of the task would be another turn of the loop
             self._connection.tasks.discard(self._task)
+            del self._task, self.scope[WHOLE]  # type: ignore[literal-required]  # no circles
 
     def take(self) -> bytes:
         """The body; what `receive` gives comes after it."""
