@@ -71,8 +71,9 @@ def main() -> None:
             print("Installing Label Studio (up to three minutes, only this time) …", flush=True)
             install(VENV)
         folder, log = DEMO / example.name, DEMO / f"{example.name}.log"
-        backend = Server(example, folder, options.port, log).process
-        ending.callback(backend.stop)
+        server = Server(example, folder, options.port, log)
+        ending.callback(server.stop)
+        backend = server.process
         print("Starting Label Studio (about a minute) …", flush=True)
         label_studio = LabelStudioServer(
             VENV,

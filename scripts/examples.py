@@ -35,6 +35,12 @@ VENVS = ROOT / ".venv-examples"
 SAMPLES = "requirements-samples.txt"
 """What the sample data of an example need, beside what it needs itself."""
 
+SAMPLES_NO_DEPS = "requirements-samples-no-deps.txt"
+"""The same, without their own dependencies."""
+
+SAMPLE_SERVER = "sample_server.py"
+"""What an example asks: it prints the environment for the backend as JSON, and serves until it is ended."""
+
 LEARNED = 30
 """Tasks that a model learns from before its speed is measured."""
 
@@ -43,7 +49,8 @@ def environment(group: str) -> Path:
     """The Python of a group's virtual environment, with everything that its examples and their tests need."""
     members = [one for one in examples.catalogue() if one.group == group]
     files = [one.folder / name for name in ("requirements.txt", SAMPLES) for one in members]
-    files, bare = _existing(files), _existing(one.folder / NO_DEPS for one in members)
+    files = _existing(files)
+    bare = _existing(one.folder / name for name in (NO_DEPS, SAMPLES_NO_DEPS) for one in members)
     wanted = hashlib.sha256()
     for file in (ROOT / "pyproject.toml", *files, *bare):
         wanted.update(file.read_bytes())
@@ -125,12 +132,20 @@ class Server:
         if not folder.exists():
             create_from_example(folder, example)
         self.url = f"http://localhost:{port}"
+        given, self._asked = _sample_server(example)
         self.process = Process(
             [command, "start", folder, "--port", str(port), *options],
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **given},
             log_file=log_file,
         )
         wait_until(self._listens, 60, f"{example.name} to listen on port {port}")
+
+    def stop(self) -> None:
+        """End it, and what it asks."""
+        self.process.stop()
+        if self._asked is not None:
+            self._asked.terminate()
+            self._asked.wait(10)
 
     def _listens(self) -> bool:
         if self.process.exit_code is not None:
@@ -155,6 +170,16 @@ class Server:
         return bool(found["state"] == "finished")
 
 
+def _sample_server(example: Example) -> tuple[dict[str, str], subprocess.Popen[str] | None]:
+    """What an example asks, started, and the environment that says where it is."""
+    if not (example.folder / SAMPLE_SERVER).exists():
+        return {}, None
+    command = [environment(example.group), example.folder / SAMPLE_SERVER]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None  # noqa: S101 - for mypy
+    return json.loads(process.stdout.readline()), process
+
+
 @contextmanager
 def serving(example: Example, *options: str) -> Iterator[tuple[Server, list[Json], Path]]:
     """A server with an example, its sample tasks, and the folder that these are in."""
@@ -166,7 +191,7 @@ def serving(example: Example, *options: str) -> Iterator[tuple[Server, list[Json
         try:
             yield server, tasks, folder / "samples"
         finally:
-            server.process.stop()
+            server.stop()
 
 
 # --- what one can ask for ------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def picture(window: Browser, project: Project) -> bytes:
     """The first task with a prediction, as an annotator sees it."""
     task = next((task for task, result in project.predict().items() if result), None)
     if task is None:
-        raise SystemExit(f"{project.example.name} predicts nothing for its samples.")
+        raise ValueError("it predicts nothing for its samples")
     window.open(f"{project.api.url}/projects/{project.id}/data?task={task}&labeling=1")
     wait_until(lambda: window.run("return document.body.innerText.includes('Submit')"), 60, "the task on the page")
     return still(window)
@@ -110,30 +110,39 @@ def show(label_studio: LabelStudio, window: Browser, example: Example) -> None:
             print(server.process.log[-3000:], file=sys.stderr)
             raise
         finally:
-            server.process.stop()
+            server.stop()
     print(f"{example.name}: {(example.folder / PICTURE).relative_to(ROOT)}", flush=True)
 
 
-def take(chosen: list[Example]) -> None:
-    """Take pictures, all in one Label Studio and one window."""
+def take(chosen: list[Example]) -> list[str]:
+    """Take pictures, all in one Label Studio and one window; the names of those that cannot be shown."""
+    failed = []
     with running() as label_studio, browser() as window:
         window.log_in(label_studio.url, Account())
         for example in chosen:
-            show(label_studio, window, example)
+            try:
+                show(label_studio, window, example)
+            except Exception as error:  # noqa: BLE001 - the others are worth a picture all the same
+                print(f"{example.name}: {error}", file=sys.stderr)
+                failed.append(example.name)
+    return failed
 
 
-def main() -> None:
-    """Take the pictures, then write the page."""
+def main() -> str | None:
+    """Take the pictures, then write the page; what is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="examples; all of them if left out")
     parser.add_argument("--page", action="store_true", help="only write the page anew")
     options = parser.parse_args()
     if not options.page:
         chosen = [examples.find(name) for name in options.names] or examples.catalogue()
-        take([one for one in chosen if (one.folder / "sample_data.py").exists()])
+        failed = take([one for one in chosen if (one.folder / "sample_data.py").exists()])
+        if failed:
+            return f"No picture of {', '.join(failed)}."
     PAGE.write_text(page())
     print(PAGE.relative_to(ROOT))
+    return None
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -44,7 +44,7 @@ def learn(label_studio: LabelStudio, example: Example) -> tuple[float, float, fl
             print(server.process.log[-3000:], file=sys.stderr)
             raise
         finally:
-            server.process.stop()
+            server.stop()
 
 
 def _score(project: Project, predicted: dict[int, list[Json]]) -> float:

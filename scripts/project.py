@@ -12,7 +12,7 @@ from scripts.processes import wait_until
 
 
 class Project:
-    """Some of the example's samples to learn from, and some others."""
+    """Some of the example's samples to learn from, and the last of the others: those are least like the first."""
 
     def __init__(
         self, label_studio: LabelStudio, example: Example, server: Server, learned: int, others: int
@@ -23,7 +23,7 @@ class Project:
         with tempfile.TemporaryDirectory() as name:
             every = samples(example, Path(name))
             known = [task for task in every if task.get("answer")][:learned] if example.learns else []
-            rest = [task for task in every if task not in known][:others]
+            rest = [task for task in every if task not in known][-others:]
             data = published(label_studio, self.id, [*known, *rest], Path(name))
         ids = label_studio.import_tasks(self.id, data)
         self.learned: list[tuple[int, Json]] = list(zip(ids, known, strict=False))

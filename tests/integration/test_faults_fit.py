@@ -68,7 +68,11 @@ def test_a_fit_that_raises_is_not_tried_again(start_server: StartServer, ledger:
         assert job["error"] == "fit() failed: ValueError: the labels make no sense"
         assert "moody.py" in job["error_detail"]
         assert "the labels make no sense" in client.get(f"/jobs/{job['job']}/log").json()["text"]
-        assert "the labels make no sense" in json.dumps(client.get("/").json()["problems"])
+
+        def is_told() -> bool:
+            return "the labels make no sense" in json.dumps(client.get("/").json()["problems"])
+
+        wait_until(is_told, 10, "the failure to be shown")
         assert serving(client) == before
         assert ended(client, train(client, "good"))["state"] == "finished"
     assert ledger.read_text().split() == ["raise", "good"]
