@@ -57,7 +57,10 @@ class Llm(LabelStudioMLBase):
         self.prompt = str(
             learned or self.extra_params.get("prompt") or os.environ.get("LLM_PROMPT") or DEFAULT_PROMPT
         )
-        url = self.extra_params.get("base_url") or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        other = self.extra_params.get("base_url")
+        # Whoever may change a project must not be able to have the key sent elsewhere.
+        self.key = "" if other else os.environ.get("OPENAI_API_KEY", "")
+        url = other or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
         self.url = f"{str(url).rstrip('/')}/chat/completions"
         self.name = str(self.extra_params.get("model") or os.environ.get("OPENAI_MODEL") or "gpt-4o-mini")
 
@@ -79,8 +82,7 @@ class Llm(LabelStudioMLBase):
         """Ask for every task at once. A prompt that somebody just wrote on the labeling page is used right away."""
         written = prompt_in((context or {}).get("result") or [])
         turns = asyncio.Semaphore(AT_ONCE)
-        key = os.environ.get("OPENAI_API_KEY")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         async with httpx.AsyncClient(timeout=90, headers=headers) as client:
 
             async def one(task: dict[str, Any]) -> dict[str, Any] | Exception:

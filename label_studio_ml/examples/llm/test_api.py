@@ -110,6 +110,16 @@ def test_when_nothing_works_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) 
     assert "sk-secret" not in health
 
 
+def test_the_key_goes_to_the_endpoint_of_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    model = Llm(label_config=CONFIG.read_text())
+    model.setup()
+    assert model.key == "sk-secret"
+    model.set_extra_params({"base_url": "http://elsewhere/v1"})
+    model.setup()
+    assert (model.key, model.url) == ("", "http://elsewhere/v1/chat/completions")
+
+
 def test_a_config_that_it_cannot_serve_is_refused_in_one_sentence() -> None:
     config = '<View><Image name="i" value="$i"/><Rating name="r" toName="i"/></View>'
     (problem,) = check_backend(Llm, config).problems
