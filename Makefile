@@ -45,8 +45,9 @@ security: setup ## Look for careless code (bandit) and for dependencies with kno
 docs: setup ## Check that the generated pages of docs/ are up to date
 	$(BIN)/python -m label_studio_ml.cli.reference --check
 
-test: setup ## Run every test, those with a real Label Studio included (it is installed at the first run)
+test: setup ## Run every test, with a real Label Studio (installed at the first run), and those of the examples
 	$(PYTEST) tests $(DOCTESTS)
+	$(BIN)/python -m scripts.examples test
 
 test-unit: setup ## Run the unit tests and the examples in docstrings
 	$(PYTEST) tests/unit $(DOCTESTS)
