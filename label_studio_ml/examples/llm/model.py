@@ -71,7 +71,7 @@ class Llm(LabelStudioMLBase):
         if control.tag == "TextArea":
             return text
         if control.tag != "Labels":
-            return schema
+            return {name: value for name, value in schema.items() if name != "uniqueItems"}  # OpenAI refuses it
         word = {"text": text, "label": {"type": "string", "enum": list(control.labels)}}
         item = {"type": "object", "properties": word, "required": list(word), "additionalProperties": False}
         return {"type": "array", "maxItems": 20, "items": item}
@@ -88,8 +88,9 @@ class Llm(LabelStudioMLBase):
             async def one(task: dict[str, Any]) -> dict[str, Any] | Exception:
                 async with turns:
                     try:
-                        return await self.ask(client, task["data"], written or self.prompt)
-                    except (httpx.HTTPError, KeyError, TypeError, ValueError) as error:
+                        answer = await self.ask(client, task["data"], written or self.prompt)
+                        return {"result": self.regions(answer, task["data"])}
+                    except (httpx.HTTPError, AttributeError, LookupError, TypeError, ValueError) as error:
                         logger.warning("Task %s has no answer: %s: %s", task.get("id"), type(error).__name__, error)
                         return error
 
@@ -98,10 +99,7 @@ class Llm(LabelStudioMLBase):
         if len(failed) == len(tasks):
             raise failed[0]  # nothing works: people should see why, instead of seeing nothing
         # Each answer has a price, so those that came are not thrown away for those that did not.
-        return [
-            [] if isinstance(answer, Exception) else {"result": self.regions(answer, task["data"])}
-            for answer, task in zip(answers, tasks, strict=True)
-        ]
+        return [[] if isinstance(answer, Exception) else answer for answer in answers]
 
     async def ask(self, client: httpx.AsyncClient, data: Mapping[str, Any], prompt: str) -> dict[str, Any]:
         """One request; an answer that fits the schema."""
