@@ -52,6 +52,12 @@ def test_a_batch_gives_what_singles_give(backend: Backend, samples: list[dict[st
     assert [said(one) for one in backend.predict(some)] == [said(backend.predict([task])[0]) for task in some]
 
 
+def test_a_text_does_not_depend_on_what_was_heard_before(backend: Backend, samples: list[dict[str, Any]]) -> None:
+    some = tasks(backend, samples[:5])
+    backward = [said(one) for one in backend.predict(some[::-1])]
+    assert [said(one) for one in backend.predict(some)] == backward[::-1]
+
+
 def test_two_sentences_with_a_pause_and_other_rates(
     backend: Backend, samples: list[dict[str, Any]], tmp_path: Path
 ) -> None:

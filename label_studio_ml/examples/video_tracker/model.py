@@ -18,6 +18,9 @@ Prediction = dict[str, Any]
 FRAMES = 300
 """An object is followed this far from where its box was drawn; draw it again there to go on."""
 
+SMALLEST = 8
+"""Pixels that both sides of a box need, as the tracker sees it: OpenCV never comes back from a box of 4 by 4."""
+
 SIDE = 480
 """Pixels of the longer side that the tracker sees; larger videos are scaled down."""
 
@@ -71,7 +74,9 @@ class VideoTracker(LabelStudioMLBase):
                 small = cv2.resize(frame, None, fx=scale, fy=scale)
                 if number == first:
                     left, top, right, bottom = (round(edge * scale) for edge in boxes[first])
-                    tracker.init(small, (left, top, max(2, right - left), max(2, bottom - top)))
+                    if min(right - left, bottom - top) < SMALLEST:
+                        raise ValueError("The box is too small to be followed: draw a larger one.")
+                    tracker.init(small, (left, top, right - left, bottom - top))
                     continue
                 found, (x, y, w, h) = tracker.update(small)
                 if not found or number > first + FRAMES:

@@ -55,6 +55,14 @@ def test_it_goes_on_from_the_box_that_was_drawn_last(backend: Backend, samples: 
     assert not set(frames) & set(range(1, 40))
 
 
+def test_a_box_that_is_too_small_is_refused_at_once(backend: Backend, samples: list[dict[str, Any]]) -> None:
+    drawn = regions.video_rectangle(
+        "box", "clip", "Face", xyxy={0: (0, 0, 2, 2)}, size=sample_data.SIZE, fps=25, frames=75
+    )
+    with pytest.raises(AssertionError, match="too small to be followed"):
+        backend.predict([task(backend, samples[0])], context={"result": [drawn]})
+
+
 def test_it_finds_the_cuts(backend: Backend, samples: list[dict[str, Any]]) -> None:
     (scenes,) = (one for one in samples if "context" not in one)
     (found,) = backend.predict([task(backend, scenes)])

@@ -90,7 +90,10 @@ class VoiceActivity(LabelStudioMLBase):
         for task, found in regions.annotated_tasks(annotations, self.from_name):
             read = [regions.read_audio_span(region) for region in found]
             right = [(float(one.start), float(one.end)) for one in read if one.label == self.label]
-            heard.append((self.listen(task), right))
+            try:
+                heard.append((self.listen(task), right))
+            except Exception as error:  # noqa: BLE001 - one unreadable recording must not end the training
+                logger.warning("Not learning from task %s: %s", task.get("id"), error)
             self.progress(recordings=len(heard))
         if not any(right for _, right in heard):
             logger.info("Not training yet: nobody speaks in any of %d recordings.", len(heard))

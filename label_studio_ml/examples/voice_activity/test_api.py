@@ -88,6 +88,15 @@ def test_junk_costs_its_own_task_alone(untrained: Backend, samples: list[dict[st
     assert [bool(one and one["result"]) for one in found] == [False, True, False, False, False]
 
 
+def test_a_recording_that_cannot_be_read_does_not_end_the_training(
+    untrained: Backend, samples: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "noise.wav").write_bytes(bytes(range(256)) * 40)
+    first, files = untrained.version, [tmp_path / "noise.wav", *(one["file"] for one in samples[:3])]
+    untrained.learn([({"audio": untrained.publish(file)}, samples[0]["answer"]) for file in files])
+    assert untrained.version != first
+
+
 def test_the_label_for_speech_may_have_another_name(samples: list[dict[str, Any]]) -> None:
     config = """
     <View><Audio name="a" value="$url"/>
