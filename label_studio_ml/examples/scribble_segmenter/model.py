@@ -31,7 +31,10 @@ A_CLICK = 0.02
 """What surely belongs to what was clicked: this part of the image's longer side around the point."""
 
 ITS_SURROUNDINGS = 0.2
-"""What may belong to it."""
+"""What probably belongs to it."""
+
+FRAME = 0.01
+"""How wide the edge of an image is that is never part of what was clicked."""
 
 PIXELS = 1500
 """Pixels of each label, and of none, that are learned from in an image."""
@@ -109,7 +112,11 @@ class ScribbleSegmenter(LabelStudioMLBase):
         for task, found in regions.annotated_tasks(annotations, self.from_name):
             if not found:
                 continue
-            picture, _ = self.read(task)
+            try:
+                picture, _ = self.read(task)
+            except Exception as error:  # noqa: BLE001 - an image that cannot be read costs its own task alone
+                logger.warning("Task %s is left out: %s", task.get("id"), error)
+                continue
             height, width, _ = picture.shape
             labels = np.full((height, width), "", dtype=object)
             for drawn in map(regions.read_brush, found):
@@ -123,10 +130,11 @@ class ScribbleSegmenter(LabelStudioMLBase):
             images += 1
             self.progress(images=images)
         if not images:
-            logger.info("Not training yet: no image has a mask.")
+            logger.info("Not training yet: no image that can be read has a mask.")
             return None
         forest = RandomForestClassifier(50, min_samples_leaf=3, oob_score=True, n_jobs=-1, random_state=0)
         forest.fit(np.concatenate(rows), targets)
+        forest.n_jobs = 1
         model_path = str(Path(workdir or ".") / "forest.joblib")
         joblib.dump(forest, model_path)
         logger.info("Trained on %d images; accuracy of pixels %.3f.", images, forest.oob_score_)
@@ -152,6 +160,9 @@ def hints(region: Mapping[str, Any], shape: tuple[int, int]) -> Picture:
         return hint
     if region["type"] != "keypointlabels":
         raise ValueError(f"A {region['type']} region says nothing to this model; use {', '.join(TOOLS.values())}.")
+    # A thin frame is surely not meant; all that is inside it may be, for the object may be large.
+    frame = max(1, int(FRAME * max(shape)))
+    hint[frame:-frame, frame:-frame] = cv2.GC_PR_BGD
     place = (int(x), int(y))
     cv2.circle(hint, place, int(ITS_SURROUNDINGS * max(shape)), cv2.GC_PR_FGD, -1)
     cv2.circle(hint, place, max(1, int(A_CLICK * max(shape))), cv2.GC_FGD, -1)

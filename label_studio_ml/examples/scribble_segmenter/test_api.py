@@ -66,7 +66,7 @@ def test_it_does_all_that_label_studio_needs() -> None:
 def test_a_click_a_box_and_a_scribble_cut_out_a_coin(backend: Backend, coins: Any, tool: str) -> None:
     path, masks = coins
     task, scores = {"image": backend.publish(path)}, []
-    for mask in masks[::3]:
+    for mask in masks:
         height, width = mask.shape
         (x, y), size = middle_of(mask), (width, height)
         rows, columns = np.nonzero(mask)
@@ -82,6 +82,17 @@ def test_a_click_a_box_and_a_scribble_cut_out_a_coin(backend: Backend, coins: An
         scores.append(overlap(found, mask) if found["result"] else 0.0)
     print(tool, sum(scores) / len(scores), scores)
     assert sum(scores) / len(scores) >= 0.7, scores
+
+
+@pytest.mark.parametrize("part", [0.2, 0.4, 0.8])
+def test_a_click_cuts_out_small_and_large_things(backend: Backend, part: float, tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:400, :400]
+    disc = (rows - 200) ** 2 + (columns - 200) ** 2 < (200 * part) ** 2
+    noise = np.random.default_rng(0).integers(0, 20, (400, 400, 3))
+    Image.fromarray((np.where(disc, 200, 30)[..., None] + noise).astype(np.uint8)).save(tmp_path / "disc.png")
+    click = regions.keypoint("click", "photo", "Coin", xy=(200, 200), size=(400, 400))
+    (found,) = backend.predict([{"image": backend.publish(tmp_path / "disc.png")}], context={"result": [click]})
+    assert overlap(found, disc) >= 0.9
 
 
 def test_it_learns_to_find_coins_in_pictures_it_has_never_seen(
@@ -112,6 +123,18 @@ def test_junk_costs_its_own_task_alone(trained: Backend, samples: list[dict[str,
     good = {"image": trained.publish(samples[0]["file"])}
     found = trained.predict([junk[0], good, *junk[1:], {"image": "/data/upload/1/missing.png"}, {}])
     assert [bool(one and one["result"]) for one in found] == [False, True, False, False, False, False]
+
+
+def test_an_image_that_cannot_be_read_does_not_stop_the_training(
+    samples: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    with connected(ScribbleSegmenter, CONFIG) as backend:
+        annotated = [({"image": backend.publish(one["file"])}, one["answer"]) for one in samples[:4]]
+        broken = {"image": backend.publish(tmp_path / "broken.png")}
+        backend.learn([(broken, annotated[0][1]), *annotated, (broken, [])])
+        found = backend.predict([task for task, answer in annotated if answer][:3])
+    assert any(one and one["result"] for one in found)
 
 
 def test_large_photographs_and_two_labels(samples: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -89,7 +89,11 @@ class TrainableDetector(LabelStudioMLBase):
         scale = min(3.0, WINDOW / float(np.percentile(sides, SMALL)))
         images, boxes_of = [], defaultdict(list)
         for task, boxes in drawn:
-            pixels, own, _ = self.read(task, scale)
+            try:
+                pixels, own, _ = self.read(task, scale)
+            except Exception as error:  # noqa: BLE001 - an image that cannot be read costs its own task alone
+                logger.warning("Task %s is left out: %s", task.get("id"), error)
+                continue
             images.append(pixels)
             for label in {box.label for box in boxes}:
                 theirs = [box.xyxy for box in boxes if box.label == label]

@@ -72,6 +72,18 @@ def test_junk_costs_its_own_task_alone(trained: Backend, samples: list[dict[str,
     assert [bool(one and one["result"]) for one in found] == [False, True, False, False, False, False, False]
 
 
+def test_an_image_that_cannot_be_read_does_not_stop_the_training(
+    samples: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    with connected(TrainableDetector, CONFIG) as backend:
+        annotated = [({"image": backend.publish(one["file"])}, one["answer"]) for one in samples[:20]]
+        broken = {"image": backend.publish(tmp_path / "broken.png")}
+        backend.learn([(broken, annotated[0][1]), *annotated, (broken, [])])
+        found = backend.predict([task for task, answer in annotated if answer][:3])
+    assert any(one and one["result"] for one in found)
+
+
 def test_large_photographs_and_labels_of_its_own(samples: list[dict[str, Any]], tmp_path: Path) -> None:
     """The same pictures four times as large, and a second label that was drawn too rarely to be learned."""
     config = """
