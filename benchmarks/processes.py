@@ -132,7 +132,7 @@ def workers(pid: int) -> list[int]:
     found = []
     for child in children(pid):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if b"runtime.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"predict.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(child)
     return found
 

@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests import events, orders
-from tests.processes import ServerProcess
+from tests.support import orders, webhooks
+from tests.support.servers import ServerProcess
 
 PROJECTS = ("7", "8", "9")
 SAMPLES = 200
@@ -191,7 +191,7 @@ class Client:
             "nonsense": self._nonsense,
             "hang up": self._leave,
             "event": self._event,
-            "setup": lambda: self._expect(200, "POST", "/setup", _encoded(events.setup(self._project))),
+            "setup": lambda: self._expect(200, "POST", "/setup", _encoded(webhooks.setup(self._project))),
             "health": lambda: self._expect(200, "GET", "/health"),
             "metrics": lambda: self._expect(200, "GET", "/metrics"),
         }
@@ -208,7 +208,7 @@ class Client:
     async def upset(self) -> None:
         """Start a training, and end a worker."""
         self._report.asked["training and crash"] += 1
-        start = {"action": "START_TRAINING", "project": {"id": 7, "label_config": events.CONFIG}}
+        start = {"action": "START_TRAINING", "project": {"id": 7, "label_config": webhooks.CONFIG}}
         await self._expect(201, "POST", "/webhook", _encoded(start))
         await self._guilty("exit")
 
@@ -260,7 +260,7 @@ class Client:
         await self._other.hang_up(body, self._chance.choice([len(body) // 2, 2 * len(body)]))
 
     async def _event(self) -> None:
-        event = events.annotated(self._chance.randint(1, 500), self._project)
+        event = webhooks.annotated(self._chance.randint(1, 500), self._project)
         await self._expect(201, "POST", "/webhook", _encoded(event))
 
     async def _expect(self, status: int, method: str, path: str, body: bytes = b"") -> None:

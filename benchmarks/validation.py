@@ -15,8 +15,8 @@ from typing import Any
 
 from label_studio_sdk.label_interface import LabelInterface
 
-from label_studio_ml.protocol.validation import Checker
-from tests.region_samples import CONFIG, SAMPLES, sample, split
+from label_studio_ml.validation.checker import Checker
+from tests.support.region_samples import CONFIG, SAMPLES, sample, split
 
 
 def predictions(regions: int) -> dict[str, list[dict[str, Any]]]:

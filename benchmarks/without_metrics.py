@@ -12,7 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from label_studio_ml.server import main
-from label_studio_ml.web.metrics import Metrics
+from label_studio_ml.server.metrics import Metrics
 
 
 def switch_off() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .web.wsgi import BackendApp
+    from .server.wsgi import BackendApp
 
 __all__ = ["init_app"]
 
@@ -42,7 +42,7 @@ def init_app(
     {'results': [{'result': [], 'score': 0.5, 'model_version': '0.0.1'}]}
     """
     from .model import LabelStudioMLBase
-    from .web.wsgi import BackendApp
+    from .server.wsgi import BackendApp
 
     if not (isinstance(model_class, type) and issubclass(model_class, LabelStudioMLBase)):
         raise ValueError(  # noqa: TRY004 - as older packages did

@@ -13,14 +13,14 @@ import semver
 from label_studio_sdk._extensions.label_studio_tools.core.label_config import parse_config
 from label_studio_sdk.label_interface import LabelInterface
 
-from .backend import functions, signatures, state
-from .backend.functions import predict_fn, update_fn
-from .backend.labels import LabelUse, label_map
-from .backend.source import get_all_classes_inherited_LabelStudioMLBase
+from .author import functions, signatures, state
+from .author.functions import predict_fn, update_fn
+from .author.labels import LabelUse, label_map
+from .author.source import get_all_classes_inherited_LabelStudioMLBase
 from .errors import MediaError
-from .protocol import events
 from .response import ModelResponse
 from .utils import addresses_in, is_preload_needed
+from .wire import events
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
@@ -368,9 +368,9 @@ class LabelStudioMLBase:
         Raises:
             MediaError: it cannot be had, or must not be; the message says what to do.
         """
-        from .label_studio import media
+        from .media import files
 
-        where = media.LabelStudio(
+        where = files.LabelStudio(
             hostname=ls_host or self.hostname,
             token=ls_access_token or self.get_label_studio_access_token,
             account=ls_access_token or self.access_token,
@@ -378,7 +378,7 @@ class LabelStudioMLBase:
             task_id=task_id,
         )
         found = self._state.media(cache_dir)
-        folders = media.upload_folders(image_dir, project_dir)
+        folders = files.upload_folders(image_dir, project_dir)
         return str(found.path(url, where, upload_folders=folders, fetch=download_resources))
 
     def prefetch(
@@ -395,7 +395,7 @@ class LabelStudioMLBase:
             The local path of each address. An address that cannot be fetched is left out, with a line in the log:
             `get_local_path` raises its error, so that only that task goes without a prediction.
         """
-        from .label_studio.media import local_paths
+        from .media.files import local_paths
 
         wanted: dict[str, Any] = {}
         names = {fields} if isinstance(fields, str) else None if fields is None else set(fields)
@@ -425,7 +425,7 @@ class LabelStudioMLBase:
         if isinstance(value, list):
             return [item if item is None else self.preload_task_data(task, item, read_file) for item in value]
         if isinstance(value, str) and is_preload_needed(value):
-            from .label_studio.media import is_path
+            from .media.files import is_path
 
             try:
                 path = self.get_local_path(value, task_id=task.get("id"))

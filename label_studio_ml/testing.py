@@ -17,13 +17,13 @@ from typing import Any
 from label_studio_sdk.label_interface import LabelInterface
 
 from .api import init_app
-from .rehearsal import configs, samples
-from .rehearsal.checks import rehearse
-from .rehearsal.report import Check, Outcome, Problem, Report
-from .rehearsal.scene import Plan
-from .rehearsal.stage import Stage, label_studio_environment
-from .rehearsal.watched import folder_of
-from .web.wsgi import TestClient, TestResponse
+from .checks import configs, samples
+from .checks.report import Check, Outcome, Problem, Report
+from .checks.run import rehearse
+from .checks.scene import Plan
+from .checks.stage import Stage, label_studio_environment
+from .checks.watched import folder_of
+from .server.wsgi import TestClient, TestResponse
 
 __all__ = [
     "Backend",

@@ -63,14 +63,14 @@ def get_local_path(
     Raises:
         MediaError: it cannot be had, or must not be; the message says what to do.
     """
-    from .backend import state
-    from .label_studio import media
+    from .author import state
+    from .media import files
 
     known = state.working()
     token = access_token or known.access_token
-    where = media.LabelStudio(hostname or known.hostname, token, token, known.project.id, task_id)
+    where = files.LabelStudio(hostname or known.hostname, token, token, known.project.id, task_id)
     found = known.media(cache_dir)
-    folders = media.upload_folders(image_dir, project_dir)
+    folders = files.upload_folders(image_dir, project_dir)
     return str(found.path(url, where, upload_folders=folders, fetch=download_resources))
 
 

@@ -13,11 +13,11 @@ from urllib.parse import quote
 import httpx
 
 from .. import settings
-from ..backend import source
+from ..author import source
 from ..errors import BackendError, UsageError
 from ..settings import Settings
 from ..store.database import Database
-from ..training.manage import Manager
+from ..train.manage import Manager
 
 
 class Backend(Protocol):

@@ -72,10 +72,10 @@ def connect_command(
     state = backend.state(url, config)
     if state.get("webhook_events") is not None:
         backend.check_webhook(url, config)
-    from ..label_studio import connecting
+    from ..label_studio import connect
     from ..label_studio.project import LabelStudioApi
 
-    wish = connecting.Wish(
+    wish = connect.Wish(
         project=project,
         url=(url_for_label_studio or url).rstrip("/"),
         title=title,
@@ -89,7 +89,7 @@ def connect_command(
         replace=replace,
     )
     with contextlib.closing(LabelStudioApi(config.label_studio_url, config.label_studio_api_key)) as api:
-        connected, done = connecting.connect(api, wish)
+        connected, done = connect.connect(api, wish)
         for sentence in done or ["There is nothing to change."]:
             typer.echo(sentence)
         version = connected["model_version"] or "unknown"

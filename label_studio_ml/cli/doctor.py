@@ -13,8 +13,8 @@ from rich.text import Text
 
 from .. import settings
 from ..errors import UsageError
-from ..protocol.deadlines import Deadlines
 from ..settings import Settings
+from ..wire.deadlines import Deadlines
 from . import backend
 from .options import LabelStudioKey, LabelStudioUrl, Password, SeenUrl, User, WebhookSecret
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import settings
-from ..backend import source
+from ..author import source
 from ..errors import UsageError
 
 _SHORT = {"port": ["-p"], "debug": ["-d"]}
@@ -24,7 +24,7 @@ def _start(directory: str, root_dir: str, kwargs: list[str], check: bool, **opti
     """
     found = source.locate(str(Path(root_dir) / directory))
     config = settings.load(**options, default_model_dir=found.folder / "model-data")
-    from ..web import serve
+    from ..server import serve
 
     serve.run(config, found, parse_kwargs(kwargs), check=check)
 

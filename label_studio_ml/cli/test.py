@@ -12,14 +12,15 @@ import typer
 from rich.console import Console
 
 from .. import settings
-from ..backend import source
+from ..author import source
 from ..errors import UsageError
+from ..processes.messages import Source
 from .options import Target
 from .start import parse_kwargs
 
 if TYPE_CHECKING:
-    from ..rehearsal.report import Check, Report
-    from ..rehearsal.scene import Plan
+    from ..checks.report import Check, Report
+    from ..checks.scene import Plan
 
 _WIDTH = 100
 """Columns of a report that goes into a file or a CI log."""
@@ -76,8 +77,8 @@ def rehearse_command(
 
 
 def _of_folder(folder: Path, label_config: str | None, count: int, fit: bool) -> Plan:
-    from ..rehearsal import configs
-    from ..rehearsal.scene import Plan
+    from ..checks import configs
+    from ..checks.scene import Plan
 
     config = configs.named(label_config) if label_config is not None else configs.of_folder(folder)
     if config is None:
@@ -92,9 +93,9 @@ def _of_project(config: settings.Settings, project_id: str, count: int, fit: boo
             "--project needs your Label Studio: give --label-studio-url and --label-studio-api-key, "
             "or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY."
         )
+    from ..checks import configs
+    from ..checks.scene import Plan
     from ..label_studio import client
-    from ..rehearsal import configs
-    from ..rehearsal.scene import Plan
 
     connection = client.connect(config.label_studio_url, config.label_studio_api_key)
     about = client.project(connection, project_id)
@@ -111,9 +112,9 @@ def _of_project(config: settings.Settings, project_id: str, count: int, fit: boo
     )
 
 
-def _rehearsed(found: source.Source, plan: Plan, arguments: dict[str, object]) -> Report:
+def _rehearsed(found: Source, plan: Plan, arguments: dict[str, object]) -> Report:
     """Run the checks; what the model prints goes to stderr, so that stdout holds the report alone."""
-    from ..rehearsal import checks
+    from ..checks import run
 
     console = Console(stderr=True, highlight=False)
     with contextlib.ExitStack() as exits:
@@ -124,7 +125,7 @@ def _rehearsed(found: source.Source, plan: Plan, arguments: dict[str, object]) -
             if status is not None:
                 status.update(f"{check.name} …")
 
-        return checks.rehearse(found, plan, arguments, tell)
+        return run.rehearse(found, plan, arguments, tell)
 
 
 def _show(report: Report) -> None:

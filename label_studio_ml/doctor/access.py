@@ -8,7 +8,7 @@ import json
 
 from ..errors import LabelStudioError
 from ..label_studio.project import LabelStudioApi, Refused
-from ..protocol.deadlines import Deadlines
+from ..wire.deadlines import Deadlines
 from .caller import Caller, no_answer
 from .findings import Findings
 

@@ -12,7 +12,7 @@ import httpx
 
 from .. import __version__
 from ..errors import one_line
-from ..protocol.deadlines import Deadlines
+from ..wire.deadlines import Deadlines
 
 PATIENCE = 15.0
 """Seconds to wait once more for an answer that missed its deadline, to tell slow from dead."""

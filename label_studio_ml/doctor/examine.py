@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..errors import UsageError, one_line
-from ..protocol.deadlines import Deadlines
+from ..wire.deadlines import Deadlines
 from .backend import Examination
 from .caller import Caller
 from .findings import Finding

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import settings
 from ..errors import MediaError
-from ..label_studio.media import LabelStudio, Media
+from ..media.files import LabelStudio, Media
 from .scene import interface
 
 _CLOUD = ("s3://", "gs://", "azure-blob://")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import PredictError
-from ..protocol import responses
+from ..wire import results
 from .caller import Caller, Reply
 from .findings import Findings, duration
 from .scene import Scene, interface, sample_region
@@ -235,7 +235,7 @@ def _fault(config: Any, prediction: Any) -> str:
     if not isinstance(prediction, dict) or "result" not in prediction:
         return "a prediction must be an object with the list `result`"
     try:
-        responses.check_score([prediction])
+        results.check_score([prediction])
     except PredictError as error:
         return str(error).rstrip(".")
     wrong = config.validate_prediction(prediction, return_errors=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from ..protocol.events import Touched
+from ..wire.events import Touched
 from .tables import counted_annotations, upsert
 
 # Built once: every event needs them.

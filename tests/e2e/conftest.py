@@ -9,7 +9,7 @@ import pytest
 
 from scripts.label_studio import LabelStudio, LabelStudioServer, cached_venv, install
 from scripts.processes import free_port
-from tests.processes import StartServer, servers
+from tests.support.servers import StartServer, servers
 
 
 @pytest.fixture(scope="session")

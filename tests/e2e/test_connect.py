@@ -10,8 +10,8 @@ from scripts.label_studio import LabelStudio
 from scripts.processes import free_port
 from tests.e2e.annotating import KEYWORDS, choice, settles_at, value_of
 from tests.e2e.commands import LOCKED, SECRET, connect, examined, make, ready, refused, seen, wrong
-from tests.pretend import Pretend, serving
-from tests.processes import StartServer
+from tests.support.played_backend import Pretend, serving
+from tests.support.servers import StartServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

@@ -14,8 +14,9 @@ from scripts.label_studio import Json, LabelStudio
 from scripts.processes import free_port
 from tests.e2e.annotating import KEYWORDS, choice
 from tests.e2e.commands import LOCKED, connect, examined, make, ready, seen, wrong
-from tests.pretend import Pretend, serving
-from tests.processes import BACKENDS, StartServer
+from tests.support.places import BACKENDS
+from tests.support.played_backend import Pretend, serving
+from tests.support.servers import StartServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

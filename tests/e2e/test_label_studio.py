@@ -15,8 +15,8 @@ import label_studio_ml
 from scripts.label_studio import CallError, Json, LabelStudio
 from scripts.processes import wait_until
 from tests.e2e.annotating import KEYWORDS, choice, label_config, settles_at, value_of
-from tests.processes import ServerProcess, StartServer, run_command
-from tests.stores import Store
+from tests.support.servers import ServerProcess, StartServer, run_command
+from tests.support.stores import Store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 

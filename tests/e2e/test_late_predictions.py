@@ -13,7 +13,7 @@ from label_studio_ml.label_studio import predictions as late
 from scripts.label_studio import Json, LabelStudio
 from tests.e2e.annotating import choice, label_config, settles_at, value_of
 from tests.e2e.test_label_studio import Connection, connect
-from tests.processes import StartServer
+from tests.support.servers import StartServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 

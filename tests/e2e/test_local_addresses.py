@@ -12,7 +12,7 @@ from scripts.label_studio import LabelStudio, LabelStudioServer, cached_venv, in
 from scripts.processes import free_port
 from tests.e2e.annotating import KEYWORDS
 from tests.e2e.commands import examined, make, ready, refused, seen
-from tests.processes import StartServer
+from tests.support.servers import StartServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

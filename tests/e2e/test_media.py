@@ -21,7 +21,7 @@ from label_studio_ml.errors import MediaError
 from label_studio_ml.model import LabelStudioMLBase
 from scripts.label_studio import CallError, LabelStudio, LabelStudioServer
 from scripts.processes import Process, free_port, wait_until
-from tests.processes import StartServer
+from tests.support.servers import StartServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 

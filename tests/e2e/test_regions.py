@@ -26,7 +26,7 @@ from PIL import Image
 from scripts.browser import Browser, browser
 from scripts.label_studio import Account, Json, LabelStudio, LabelStudioServer
 from scripts.processes import wait_until
-from tests.processes import servers
+from tests.support.servers import servers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 

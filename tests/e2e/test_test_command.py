@@ -11,9 +11,9 @@ import httpx
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
-from label_studio_ml.rehearsal import configs, media, samples
+from label_studio_ml.checks import configs, media, samples
 from scripts.label_studio import LabelStudio
-from tests.processes import run_command
+from tests.support.servers import run_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 

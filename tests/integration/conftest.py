@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import StartServer, servers
+from tests.support.servers import StartServer, servers
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import BACKENDS, ServerProcess, StartServer, servers
+from tests.support.places import BACKENDS
+from tests.support.servers import ServerProcess, StartServer, servers
 
 MEGABYTE = 2**20
 JSON_TYPE = {"Content-Type": "application/json"}

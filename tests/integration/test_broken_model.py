@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.processes import wait_until
-from tests.processes import BACKENDS, StartServer
+from tests.support.places import BACKENDS
+from tests.support.servers import StartServer
 
 CONFIG = '<View><Text name="text" value="$text"/></View>'
 SETUP = {"project": "7.1795402042", "schema": CONFIG}

@@ -18,9 +18,9 @@ import pytest
 
 import label_studio_ml
 from scripts.processes import Process, free_port, wait_until
-from tests.processes import clean_environment
+from tests.support.places import REPOSITORY
+from tests.support.servers import clean_environment
 
-REPOSITORY = Path(__file__).parents[2]
 PACKAGE = ("LICENSE", "README.md", "label_studio_ml", "pyproject.toml")
 EXAMPLE = REPOSITORY / "label_studio_ml" / "examples" / "simple_text_classifier"
 

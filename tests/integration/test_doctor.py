@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from scripts.processes import wait_until
-from tests.inprocess import CONFIG, PROJECT
-from tests.processes import BACKENDS, ServerProcess, StartServer, run_command
+from tests.support.in_process import CONFIG, PROJECT
+from tests.support.places import BACKENDS
+from tests.support.servers import ServerProcess, StartServer, run_command
 
 Json = dict[str, Any]
 

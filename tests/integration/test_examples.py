@@ -11,7 +11,7 @@ import pytest
 
 import label_studio_ml
 from label_studio_ml.scaffold.write import create
-from tests.processes import clean_environment
+from tests.support.servers import clean_environment
 
 EXAMPLES = Path(label_studio_ml.__file__).parent / "examples"
 SCRIPTS = {"dummy_model": "dummy_model.py", "simple_text_classifier": "text_classifier.py"}

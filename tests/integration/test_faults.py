@@ -20,9 +20,10 @@ import httpx
 import pytest
 
 from scripts.processes import wait_until
-from tests import events
-from tests.processes import BACKENDS, ServerProcess, StartServer
-from tests.stores import Snapshot, Store
+from tests.support import webhooks
+from tests.support.places import BACKENDS
+from tests.support.servers import ServerProcess, StartServer
+from tests.support.stores import Snapshot, Store
 
 ROUNDS = int(os.environ.get("LABEL_STUDIO_ML_FAULT_ROUNDS", "12"))
 SEED = int(os.environ.get("LABEL_STUDIO_ML_FAULT_SEED", "20240229"))
@@ -80,13 +81,13 @@ class Ordeal:
         return {
             "an event is acknowledged": lambda: len(self.acknowledged) > known,
             "a job is claimed": lambda: any(job["state"] == "started" for job in self.store.read().jobs),
-            "a trainer is started": lambda: bool(self._processes("training.trainer")),
+            "a trainer is started": lambda: bool(self._processes("train.trainer")),
             "fit() begins": lambda: self._begun() > begun,
             "fit() begins once more": lambda: self._begun() > begun + 1,
             "a version waits to be loaded": lambda: any(
                 row["state"] == "new" for row in self.store.read().versions
             ),
-            "a new worker is started": lambda: len(self._processes("runtime.worker")) > 1,
+            "a new worker is started": lambda: len(self._processes("predict.worker")) > 1,
         }
 
     def _begun(self) -> int:
@@ -107,7 +108,7 @@ class Ordeal:
                 self._last_annotation += 1
                 project, annotation = chance.choice(PROJECTS), self._last_annotation
                 try:
-                    reply = client.post("/webhook", json=events.annotated(annotation, project))
+                    reply = client.post("/webhook", json=webhooks.annotated(annotation, project))
                 except httpx.TransportError as error:
                     self.refusals.append(repr(error))
                     return
@@ -125,7 +126,7 @@ class Ordeal:
             self.server.signal(signal.SIGKILL)
             self.server.wait(10)
         else:
-            module = {"trainer": "training.trainer", "worker": "runtime.worker"}[victim]
+            module = {"trainer": "train.trainer", "worker": "predict.worker"}[victim]
             if found := self._processes(module):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self._random.choice(found), signal.SIGKILL)
@@ -142,8 +143,8 @@ class Ordeal:
                 wait_until(serves, 60, f"version {name} to predict")
 
     def _serves(self, client: httpx.Client, project: str, name: str) -> bool:
-        announced = client.post("/setup", json=events.setup(project))
-        predicted = client.post("/predict", json=events.prediction(project))
+        announced = client.post("/setup", json=webhooks.setup(project))
+        predicted = client.post("/predict", json=webhooks.prediction(project))
         return (
             announced.is_success
             and predicted.is_success
@@ -187,7 +188,7 @@ class Ordeal:
         assert not list(self.server.model_dir.glob("jobs/*/tasks.jsonl")), "data of a training goes with it"
 
     def _has_no_strangers(self) -> bool:
-        workers, trainers = self._processes("runtime.worker"), self._processes("training.trainer")
+        workers, trainers = self._processes("predict.worker"), self._processes("train.trainer")
         return len(workers) == 1 and len(trainers) <= 1 and self.server.children() == {*workers, *trainers}
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from scripts.processes import wait_until
-from tests.processes import BACKENDS, ServerProcess, servers
+from tests.support.places import BACKENDS
+from tests.support.servers import ServerProcess, servers
 
 MOST = 20
 BODY = b'{"tasks": [{"id": 1, "data": {"text": "a"}}]}'

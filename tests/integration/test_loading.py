@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from scripts.processes import free_port, wait_until
-from tests.processes import StartServer, run_command
+from tests.support.servers import StartServer, run_command
 
 CONFIG = '<View><Text name="t" value="$text"/><Choices name="c" toName="t"><Choice value="a"/></Choices></View>'
 CODE = """

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from scripts.processes import wait_until
-from tests.processes import BACKENDS, ServerProcess, StartServer, run_command
+from tests.support.places import BACKENDS
+from tests.support.servers import ServerProcess, StartServer, run_command
 
 CONFIG = '<View><Text name="text" value="$text"/></View>'
 PROJECT = "7.1795402042"

@@ -17,9 +17,10 @@ import httpx
 import pytest
 
 from scripts.processes import Process, free_port, wait_until
-from tests import old_folders
-from tests.inprocess import CONFIG, PROJECT, annotation
-from tests.processes import BACKENDS, COMMAND, clean_environment
+from tests.support import old_folders
+from tests.support.in_process import CONFIG, PROJECT, annotation
+from tests.support.places import BACKENDS
+from tests.support.servers import COMMAND, clean_environment
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 

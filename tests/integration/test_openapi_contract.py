@@ -15,11 +15,12 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from label_studio_ml import settings as our_settings
-from label_studio_ml.backend.source import Source
-from label_studio_ml.web.app import Server
-from label_studio_ml.web.openapi import document
+from label_studio_ml.processes.messages import Source
+from label_studio_ml.server.app import Server
+from label_studio_ml.server.openapi import document
 from scripts.processes import wait_until
-from tests.processes import BACKENDS, ServerProcess, servers
+from tests.support.places import BACKENDS
+from tests.support.servers import ServerProcess, servers
 
 LOGIN = ("label", "studio-pass")
 CHECKS: list[Any] = [

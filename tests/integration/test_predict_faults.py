@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from scripts.processes import wait_until
-from tests import orders
-from tests.orders import Json
-from tests.processes import ServerProcess, StartServer, servers
+from tests.support import orders
+from tests.support.orders import Json
+from tests.support.servers import ServerProcess, StartServer, servers
 
 SEED = int(os.environ.get("LABEL_STUDIO_ML_FAULT_SEED", "20240229"))
 ERRORS = ("complain", "complain_unpicklably", "complain_unprintably")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from scripts.processes import wait_until
-from tests import orders
-from tests.orders import Calls, Gate, Json
-from tests.processes import ServerProcess, StartServer
+from tests.support import orders
+from tests.support.orders import Calls, Gate, Json
+from tests.support.servers import ServerProcess, StartServer
 
 ALONE = ("--max-batch-size", "1")
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from scripts.processes import wait_until
-from tests import events, orders
-from tests.processes import ServerProcess, StartServer
+from tests.support import orders, webhooks
+from tests.support.servers import ServerProcess, StartServer
 
 SEED = int(os.environ.get("LABEL_STUDIO_ML_FAULT_SEED", "20240229"))
 ALONE = ("--max-batch-size", "1")
@@ -278,16 +278,16 @@ def test_label_studio_connects_and_trains_while_the_model_sleeps(start_server: S
     with orders.crowd(server) as clients, server.client() as client:
 
         def announced() -> str:
-            version: str = client.post("/setup", json=events.setup()).json()["model_version"]
+            version: str = client.post("/setup", json=webhooks.setup()).json()["model_version"]
             return version
 
         ask_until(clients, lambda: True, "answers")
         wait_until(lambda: is_asleep(server), 30, "the worker to be gone")
 
-        assert client.post("/setup", json=events.setup()).status_code == 200
+        assert client.post("/setup", json=webhooks.setup()).status_code == 200
         wait_until(lambda: is_asleep(server), 30, "the worker to be gone again")
         before = announced()
-        assert client.post("/webhook", json=events.annotated(1)).status_code == 201
+        assert client.post("/webhook", json=webhooks.annotated(1)).status_code == 201
 
         wait_until(lambda: announced() != before, 60, "the new version to be announced")
         ask_until(clients, lambda: True, "answers")

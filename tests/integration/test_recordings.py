@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.processes import BACKENDS, ServerProcess, servers
+from tests.support.places import BACKENDS, RECORDINGS
+from tests.support.servers import ServerProcess, servers
 
-RECORDINGS = Path(__file__).parents[1] / "recordings" / "label-studio-1.23.2"
 Recording = dict[str, Any]
 
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from scripts.processes import wait_until
-from tests.processes import BACKENDS, ServerProcess, servers
+from tests.support.places import BACKENDS
+from tests.support.servers import ServerProcess, servers
 
 TASKS = b'{"tasks": [{"id": 1, "data": {"text": "a"}}, {"id": 2, "data": {"text": "b"}}], "project": "3.4"}'
 LONG_WAY = b"X-Forwarded-Proto: http\r\n"

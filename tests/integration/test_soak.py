@@ -7,8 +7,8 @@ import signal
 
 from benchmarks import soak
 from scripts.processes import wait_until
-from tests import orders
-from tests.processes import StartServer
+from tests.support import orders
+from tests.support.servers import StartServer
 
 REQUESTS = 6000
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from scripts.processes import free_port, wait_until
-from tests.processes import BACKENDS, StartServer, run_command
+from tests.support.places import BACKENDS
+from tests.support.servers import StartServer, run_command
 
 
 def complaint(*arguments: str | Path, cwd: Path) -> str:

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from scripts.processes import wait_until
-from tests.processes import BACKENDS, ServerProcess, StartServer
+from tests.support.places import BACKENDS
+from tests.support.servers import ServerProcess, StartServer
 
 
 def predict_until_opened(server: ServerProcess, gate: Path, pool: ThreadPoolExecutor) -> Future[httpx.Response]:

@@ -12,8 +12,8 @@ import pytest
 
 import label_studio_ml
 from label_studio_ml.scaffold.write import create
-from tests import old_folders
-from tests.processes import run_command
+from tests.support import old_folders
+from tests.support.servers import run_command
 
 EXAMPLES = Path(label_studio_ml.__file__).parent / "examples"
 BROKEN = """

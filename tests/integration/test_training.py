@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from scripts.processes import wait_until
-from tests.processes import BACKENDS, StartServer
+from tests.support.places import BACKENDS
+from tests.support.servers import StartServer
 
 CONFIG = (
     '<View><Text name="text" value="$text"/>'

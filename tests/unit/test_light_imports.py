@@ -23,10 +23,10 @@ def loaded_by(code: str, cwd: Path) -> set[str]:
     "code",
     [
         "import label_studio_ml.cli.main",
-        "import label_studio_ml.web.app",
-        "import label_studio_ml.web.serve",
-        "import label_studio_ml.web.wsgi",
-        "import label_studio_ml.cli.main, label_studio_ml.web.app, label_studio_ml.web.serve",
+        "import label_studio_ml.server.app",
+        "import label_studio_ml.server.serve",
+        "import label_studio_ml.server.wsgi",
+        "import label_studio_ml.cli.main, label_studio_ml.server.app, label_studio_ml.server.serve",
         "import label_studio_ml.api",
         "import label_studio_ml.utils",
         "import label_studio_ml.server",
@@ -41,8 +41,8 @@ def test_a_server_for_a_script_is_composed_without_the_authors_code(tmp_path: Pa
     (tmp_path / "model.py").write_text("raise RuntimeError('imported in the web process')")
     code = """
 from label_studio_ml import settings
-from label_studio_ml.backend import source
-from label_studio_ml.web.app import Server, create_app
+from label_studio_ml.author import source
+from label_studio_ml.server.app import Server, create_app
 create_app(Server(settings.load({}, model_dir='state'), source.locate('.')))
 """
     loaded = loaded_by(code, tmp_path)
@@ -52,7 +52,7 @@ create_app(Server(settings.load({}, model_dir='state'), source.locate('.')))
 
 @pytest.mark.parametrize(
     "module",
-    ["label_studio_ml", "label_studio_ml.settings", "label_studio_ml.errors", "label_studio_ml.protocol.requests"],
+    ["label_studio_ml", "label_studio_ml.settings", "label_studio_ml.errors", "label_studio_ml.wire.requests"],
 )
 def test_importing_settings_starts_nothing(module: str, tmp_path: Path) -> None:
     code = f"""
@@ -67,7 +67,7 @@ assert len(logging.root.handlers) == before
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("module", ["label_studio_ml.model", "label_studio_ml.api", "label_studio_ml.web.serve"])
+@pytest.mark.parametrize("module", ["label_studio_ml.model", "label_studio_ml.api", "label_studio_ml.server.serve"])
 def test_importing_starts_no_thread_and_touches_no_log(module: str, tmp_path: Path) -> None:
     code = f"""
 import threading, logging

@@ -13,9 +13,9 @@ from label_studio_ml.cli import reference
 from label_studio_ml.cli.main import app
 from label_studio_ml.errors import SettingError
 from label_studio_ml.settings import Settings, load, secrets
+from tests.support.places import DOCS
 
 SPECS = dataclasses.fields(Settings)
-DOCS = Path(__file__).parents[2] / "docs"
 OLDER_NAMES = {
     "LABEL_STUDIO_URL": "label_studio_url",
     "LABEL_STUDIO_HOST": "label_studio_url",

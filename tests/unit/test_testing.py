@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from label_studio_ml import testing
+from label_studio_ml.checks import configs
 from label_studio_ml.errors import UsageError
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.rehearsal import configs
 from label_studio_ml.testing import (
     Backend,
     backend_fixture,

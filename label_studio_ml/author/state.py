@@ -1,0 +1,203 @@
+"""What one instance of the author's class knows, and where its values live.
+
+The host prepares a state before it constructs the author's class; the base class picks it up in `__new__`,
+so that it is there whatever the author's `__init__` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .. import logs
+from .. import settings as settings_module
+from ..media.cache import holding
+from ..settings import Settings
+from ..store import values, versions
+from ..store.database import Database
+from ..store.projects import INITIAL_VERSION, Project
+from ..store.versions import Version
+from ..validation.checker import Checker
+from ..wire.results import as_json
+from .labels import LabelUse
+
+if TYPE_CHECKING:
+    from ..media.files import Media
+
+_prepared: ContextVar[InstanceState | None] = ContextVar("prepared_state", default=None)
+_at_work: ContextVar[InstanceState | None] = ContextVar("state_at_work", default=None)
+_memory: dict[str, dict[str, Any]] = {}
+
+
+class InstanceState:
+    """Project, version and values of an instance.
+
+    Without a database (an author constructs the class by hand) values live in this process only.
+    """
+
+    def __init__(
+        self, project: Project, version: Version, settings: Settings, database: Database | None = None
+    ) -> None:
+        self.project = project
+        self.version = version
+        self.workdir: str | None = version.workdir or None
+        self.annotated: Any = ()
+        self.client: Any = None
+        self.checker: Checker | None = None
+        self.label_uses: dict[str, LabelUse] = {}
+        self._database = database
+        self._pending: dict[str, Any] | None = None
+        self.on_progress: Callable[[float | None, dict[str, float]], None] | None = None
+        self.settings = settings
+        self._connected: tuple[str, str] | None = None
+        self.hostname = self.access_token = ""
+        self.follow(project)
+
+    def follow(self, project: Project) -> None:
+        """Take over Label Studio's address and token if they have changed; what is set here goes before both."""
+        if self._connected != (project.hostname, project.access_token):
+            self._connected = project.hostname, project.access_token
+            self.hostname = self.settings.label_studio_url or project.hostname
+            self.access_token = self.settings.label_studio_api_key or project.access_token
+            self.client = None
+            logs.hide(self.access_token, *settings_module.named_secrets(self.extra_params))
+
+    @property
+    def is_standalone(self) -> bool:
+        """Whether no server made it: an author constructed the class by hand."""
+        return self._database is None
+
+    def media(self, folder: str | None = None) -> Media:
+        """What fetches the media of tasks, into a folder; default: that of the server, without one the user's."""
+        from ..media import files
+
+        if folder:
+            return files.of(self.settings, Path(folder).absolute())
+        by_hand = self.is_standalone and not self.settings.media_dir
+        return files.of(
+            self.settings, settings_module.user_media_folder() if by_hand else self.settings.media_folder
+        )
+
+    @property
+    def extra_params(self) -> dict[str, Any]:
+        """What was typed into "extra params" when the backend was connected."""
+        try:
+            params = msgspec.json.decode(self.project.extra_params or "{}")
+        except msgspec.DecodeError:  # a person typed it
+            return {}
+        return params if isinstance(params, dict) else {}
+
+    @property
+    def train_output(self) -> dict[str, Any]:
+        """What fit() returned for this version."""
+        return msgspec.json.decode(self.version.train_output, type=dict[str, Any])
+
+    def get(self, key: str) -> Any:
+        """A value; None when it is not set."""
+        return self._find(key)[1]
+
+    def has(self, key: str) -> bool:
+        """Whether a value is set."""
+        return self._find(key)[0]
+
+    def set(self, key: str, value: Any) -> None:
+        """Set a value: at once, or during fit() together with the version that comes out of it.
+
+        Raises:
+            PredictError: the value has no JSON form.
+        """
+        value = as_json(value)
+        if self._pending is not None:
+            self._pending[key] = value
+        elif self._database is None:
+            self._local[key] = value
+        elif key == "model_version":
+            self._adopt_name("" if value is None else str(value))
+        else:
+            database, project, number = self._database, self.project.id, self.version.number
+            if self._find(key) != (True, value):
+                database.write(lambda connection: values.put(connection, project, number, {key: value}))
+
+    @contextlib.contextmanager
+    def collecting(self) -> Iterator[dict[str, Any]]:
+        """Hold back what is set from here on, and hand it out: fit() stores all of it or nothing."""
+        self._pending = {}
+        try:
+            yield self._pending
+        finally:
+            self._pending = None
+
+    @property
+    def _local(self) -> dict[str, Any]:
+        return _memory.setdefault(self.project.id, {})
+
+    def _find(self, key: str) -> tuple[bool, Any]:
+        if self._pending is not None and key in self._pending:
+            return True, self._pending[key]
+        if self._database is None:
+            found = (key in self._local, self._local.get(key))
+        else:
+            project, number = self.project.id, self.version.number
+            found = self._database.read(lambda connection: values.get(connection, project, number, key))
+        if not found[0] and key == "model_version":
+            return True, self.version.name
+        if not found[0] and key == "label_config" and self.project.label_config:
+            return True, self.project.label_config
+        return found
+
+    def _adopt_name(self, name: str) -> None:
+        """The author names the model: rename the version, unless setup() only repeats what it always says."""
+        if not name or name in (self.version.base_name, self.version.name):
+            return
+        assert self._database is not None  # noqa: S101 - the caller looked
+        version = self.version
+        self.version = self._database.write(lambda connection: versions.rename(connection, version, name))
+
+
+def state_of(instance: Any) -> InstanceState:
+    """The state of an instance of the author's class."""
+    state: InstanceState = instance._state  # noqa: SLF001 - ours, hidden from authors
+    return state
+
+
+def standalone(project_id: str | None = None, label_config: str | None = None) -> InstanceState:
+    """The state of an instance that no server made; Label Studio's address and token come from the environment."""
+    project = Project(id=str(project_id or ""), label_config=label_config or "")
+    version = Version(project_id=project.id, number=0, name=INITIAL_VERSION)
+    return InstanceState(project, version, settings_module.of_environment())
+
+
+@contextlib.contextmanager
+def at_work(state: InstanceState) -> Iterator[None]:
+    """Let the author's code work for an instance: what it fetches meanwhile stays on disk until it is done."""
+    token = _at_work.set(state)
+    try:
+        with holding():
+            yield
+    finally:
+        _at_work.reset(token)
+
+
+def working() -> InstanceState:
+    """The state of the instance that the author's code works for right now; outside of a server a new one."""
+    return _at_work.get() or standalone()
+
+
+@contextlib.contextmanager
+def prepared(state: InstanceState) -> Iterator[None]:
+    """Let the next instance constructed in this context have `state`."""
+    token = _prepared.set(state)
+    try:
+        yield
+    finally:
+        _prepared.reset(token)
+
+
+def take_prepared() -> InstanceState:
+    """The state meant for the instance that is being made right now."""
+    return _prepared.get() or standalone()

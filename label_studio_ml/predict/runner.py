@@ -1,0 +1,122 @@
+"""What the dispatcher needs of whoever runs the author's predict(): a pool of processes, or this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from ..processes.messages import Answer, Description
+
+
+class Call(msgspec.Struct):
+    """One call of predict() to be: the tasks (JSON) of requests of one project that may share it.
+
+    `sizes` has the number of tasks of each request; `params` is JSON.
+    """
+
+    project_id: str
+    label_config: str | None
+    tasks: list[bytes]
+    sizes: list[int]
+    params: bytes
+
+
+class ModelStatus(msgspec.Struct):
+    """How the author's class is doing, and why; `usage`: there is none to load."""
+
+    state: Literal["loading", "ready", "failed", "unloaded"] = "loading"
+    error: str = ""
+    usage: bool = False
+    description: Description | None = None
+
+
+class Listener(Protocol):
+    """Whoever submitted a call hears of it what follows, in this order; one of the last two ends it."""
+
+    def streamed(self, answer: Answer) -> None:
+        """Results of the next tasks have come, while the call goes on."""
+
+    def answered(self, answer: Answer, seconds: float) -> None:
+        """The results of the rest have come; it took that long."""
+
+    def failed(self, error: Exception) -> None:
+        """Nothing more will come: the class cannot be loaded (`LoadError`), the process ended (`WorkerDied`)."""
+
+
+Room = Literal["now", "ahead", "alone"]
+"""A worker that can begin now; one that is about to be done with quick calls; one that has nothing else to do."""
+
+
+class Runner(Protocol):
+    """Runs calls. Its capacity is how many it takes at once."""
+
+    status: ModelStatus
+    on_free: Callable[[], None]
+    changed: asyncio.Event
+    """Set whenever the status settles."""
+
+    async def start(self) -> None:
+        """Begin to load the author's class."""
+
+    async def stop(self, timeout: float) -> None:
+        """End, in order if that takes no more than `timeout` seconds."""
+
+    def kill(self) -> None:
+        """End now."""
+
+    def hurry(self) -> None:
+        """Somebody needs the model now: load it if it was unloaded."""
+
+    def retry(self) -> None:
+        """Try again now to load a class that failed to."""
+
+    def failing(self, error: str) -> None:
+        """Every task ends its worker: refuse calls for a while, and say so."""
+
+    @property
+    def pids(self) -> list[int]:
+        """Processes that run the model."""
+
+    @property
+    def memory(self) -> dict[str, int]:
+        """Bytes of memory that each of them takes up, by its number."""
+
+    def has_room(self, room: Room) -> bool:
+        """Whether a call could be submitted that needs such a worker."""
+
+    def keep_free(self, wanted: bool) -> None:
+        """Give one worker nothing new, so that there will be room `alone`; or not any more."""
+
+    def submit(self, call: Call, listener: Listener, room: Room) -> None:
+        """Take up a call now; `has_room` has just said that it can be."""
+
+    async def warm(self, project_id: str, label_config: str | None) -> str:
+        """Load the instance of a project's active version and return the version's name.
+
+        Raises:
+            LoadError: it cannot be loaded.
+        """
+
+    async def swap(self, project_id: str, version: int, activate: Callable[[str], Awaitable[None]]) -> None:
+        """Move a project to another version without a failed request.
+
+        Args:
+            project_id: the project.
+            version: number of the version.
+            activate: awaited with the version's name once it is loaded, before it serves.
+
+        Raises:
+            LoadError: it cannot be loaded; the old one stays.
+            WorkerDied: the process that was loading it ended; the old one stays.
+        """
+
+    async def store(self, project_id: str, predictions: list[dict[str, Any]]) -> None:
+        """Have Label Studio store predictions: `task` (its id), `result`, `score`, `model_version`.
+
+        Raises:
+            LabelStudioError: it does not; the message says why.
+            WorkerDied: the process that was at it ended.
+        """

@@ -1,0 +1,209 @@
+"""Figures for Prometheus at `/metrics`. Labels take few values, whatever a client sends.
+
+What is counted for every request is kept in plain numbers, which cost less than the library's own counters, and
+turned into metrics only when somebody asks.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .. import __version__
+from ..processes.messages import REASONS, Problem
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 100.0)
+_TASKS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
+_METHODS = {"GET", "POST"}
+_PREFIX = "label_studio_ml"
+
+
+class _Histogram:
+    """Counts of values by size. For one thread."""
+
+    __slots__ = ("_bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value."""
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.total += value
+
+    def add(self, other: _Histogram) -> None:
+        """Count everything that another one has counted."""
+        self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
+
+    def add_to(self, metric: HistogramMetricFamily, labels: list[str]) -> None:
+        """Give what was counted to a metric."""
+        names = [*map(str, self._bounds), "+Inf"]
+        metric.add_metric(labels, list(zip(names, accumulate(self.counts), strict=True)), self.total)
+
+
+def _of_statuses() -> dict[int, _Histogram]:
+    return defaultdict(lambda: _Histogram(_SECONDS))
+
+
+class _Requests(Collector):
+    """What is counted for every request and every call of predict()."""
+
+    def __init__(self) -> None:
+        self.answered: dict[tuple[str, str], dict[int, _Histogram]] = defaultdict(_of_statuses)
+        self.waited = _Histogram(_SECONDS)
+        self.call_seconds = _Histogram(_SECONDS)
+        self.batch = _Histogram(_TASKS)
+        self.merged = 0
+        self.memory: Callable[[], dict[str, int]] = dict
+        self.versions: Callable[[], list[dict[str, str]]] = list
+
+    def collect(self) -> Iterable[Metric]:
+        """Called by the library when somebody asks for the figures."""
+        yield from self._of_http()
+        yield from self._of_predict()
+        memory = GaugeMetricFamily(
+            f"{_PREFIX}_worker_resident_memory_bytes", "Memory of a predict worker.", labels=["worker"]
+        )
+        for worker, size in self.memory().items():
+            memory.add_metric([worker], size)
+        yield memory
+        served = GaugeMetricFamily(
+            f"{_PREFIX}_serving_version_info", "The version that serves a project.", labels=["project", "version"]
+        )
+        for project in self.versions():
+            served.add_metric([project["project"], project["model_version"]], 1)
+        yield served
+
+    def _of_http(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            f"{_PREFIX}_http_requests", "Requests answered.", labels=["method", "path", "status"]
+        )
+        of_paths: dict[str, _Histogram] = {}
+        for (method, path), statuses in self.answered.items():
+            for status, histogram in statuses.items():
+                requests.add_metric([method, path, str(status)], sum(histogram.counts))
+                of_paths.setdefault(path, _Histogram(_SECONDS)).add(histogram)
+        yield requests
+        seconds = HistogramMetricFamily(
+            f"{_PREFIX}_http_request_seconds", "Time to answer a request.", labels=["path"]
+        )
+        for path, histogram in of_paths.items():
+            histogram.add_to(seconds, [path])
+        yield seconds
+
+    def _of_predict(self) -> Iterator[Metric]:
+        for name, text, histogram in (
+            ("predict_queue_seconds", "Time that a request waited for a worker.", self.waited),
+            ("predict_call_seconds", "Time in predict().", self.call_seconds),
+            ("predict_batch_tasks", "Tasks in a call of predict().", self.batch),
+        ):
+            metric = HistogramMetricFamily(f"{_PREFIX}_{name}", text)
+            histogram.add_to(metric, [])
+            yield metric
+        calls = sum(self.batch.counts)
+        for name, text, value in (
+            ("predict_calls", "Calls of predict().", calls),
+            ("predicted_tasks", "Tasks given to predict().", self.batch.total),
+            ("predict_merged_requests", "Requests that shared a call with another.", self.merged),
+        ):
+            yield CounterMetricFamily(f"{_PREFIX}_{name}", text, value=value)
+
+
+class Metrics:
+    """The figures of one server."""
+
+    def __init__(self, paths: set[str]) -> None:
+        self._paths = paths
+        self._requests = _Requests()
+        self.waited = self._requests.waited.observe
+        """A request waited so many seconds for a worker."""
+        self.registry = registry = CollectorRegistry()
+        registry.register(self._requests)
+        ProcessCollector(registry=registry)
+        self.problems = Counter(
+            f"{_PREFIX}_prediction_problems",
+            "Tasks that got no prediction.",
+            ["kind", "reason"],
+            registry=registry,
+        )
+        self.events = Counter(f"{_PREFIX}_events", "Events stored.", registry=registry)
+        self.jobs = Counter(f"{_PREFIX}_jobs", "Training jobs that ended.", ["state"], registry=registry)
+        self.restarts = Counter(
+            f"{_PREFIX}_worker_restarts", "Predict workers that had to be replaced.", registry=registry
+        )
+        self._queued = Gauge(f"{_PREFIX}_queued_tasks", "Tasks waiting for a worker.", registry=registry)
+        self._ready = Gauge(f"{_PREFIX}_model_ready", "1 when the model is loaded.", registry=registry)
+        build = Gauge(f"{_PREFIX}_build_info", "The version of this program.", ["version"], registry=registry)
+        build.labels(__version__).set(1)
+
+    def watch(
+        self,
+        queued: Callable[[], float],
+        ready: Callable[[], float],
+        memory: Callable[[], dict[str, int]],
+        versions: Callable[[], list[dict[str, str]]],
+    ) -> None:
+        """Read these whenever somebody asks for the figures."""
+        self._queued.set_function(queued)
+        self._ready.set_function(ready)
+        self._requests.memory, self._requests.versions = memory, versions
+
+    def answered(self, method: str, path: str, status: int, seconds: float) -> None:
+        """A request was answered; `path` is one of those that this server knows, or `other`."""
+        self.by_status(method, path)[status].observe(seconds)
+
+    def by_status(self, method: str, path: str) -> dict[int, _Histogram]:
+        """What counts the seconds of one call's requests, by the status of the reply; for calls that come often."""
+        return self._requests.answered[method, path]
+
+    def predicted(self, tasks: int, requests: int, seconds: float) -> None:
+        """One call of predict() was made."""
+        self._requests.batch.observe(tasks)
+        self._requests.call_seconds.observe(seconds)
+        if requests > 1:
+            self._requests.merged += requests
+
+    def problem(self, project_id: str, problem: Problem) -> None:  # noqa: ARG002 - projects are many
+        """A task got no prediction."""
+        reason = problem.reason if problem.reason in REASONS else "other"
+        self.problems.labels(problem.kind, reason).inc()
+
+    def text(self) -> bytes:
+        """The figures in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def middleware(self, app: ASGIApp) -> ASGIApp:
+        """Count every request that passes."""
+
+        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            status = 500
+            started = time.perf_counter()
+
+            async def noted(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                await send(message)
+
+            try:
+                await app(scope, receive, noted)
+            finally:
+                path = scope["path"] if scope["path"] in self._paths else "other"
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                self.answered(method, path, status, time.perf_counter() - started)
+
+        return counted
