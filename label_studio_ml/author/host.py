@@ -141,7 +141,7 @@ class ModelHost:
         Raises:
             LabelStudioError: its address or token is not known, or it does not take them.
         """
-        project = self._database.read(lambda connection: projects.get(connection, project_id))
+        project = self._database.read(projects.get, project_id)
         hostname = self._settings.label_studio_url or (project.hostname if project else "")
         token = self._settings.label_studio_api_key or (project.access_token if project else "")
         if not hostname or not token:
@@ -183,7 +183,7 @@ class ModelHost:
         """
         if not self.evaluates:
             return {}
-        project = self._database.read(lambda connection: projects.get(connection, project_id))
+        project = self._database.read(projects.get, project_id)
         assert project is not None  # noqa: S101 - it has just been trained
         output = msgspec.json.encode(trained.train_output).decode()
         version = msgspec.structs.replace(parent, train_output=output, workdir=str(workdir))

@@ -126,12 +126,10 @@ class Instances:
         Raises:
             LoadError: the author's constructor failed, or there is no such version.
         """
-        project = self._database.read(lambda connection: projects.get(connection, project_id))
+        project = self._database.read(projects.get, project_id)
         if project is None:
-            project = self._database.write(
-                lambda connection: projects.save(connection, project_id, label_config=label_config)
-            )
-        version = self._database.read(lambda connection: versions.get(connection, project_id, number))
+            project = self._database.write(projects.save, project_id, label_config=label_config)
+        version = self._database.read(versions.get, project_id, number)
         if version is None:
             raise LoadError(f"Version {number} of project {project_id} does not exist.")
         if label_config:
@@ -173,6 +171,6 @@ class Instances:
         """What is known of a project, no older than a moment: Label Studio may connect it anew at any time."""
         read_at, project = self._projects.get(project_id, (-math.inf, None))
         if time.monotonic() - read_at > _PROJECT_AGE:
-            project = self._database.read(lambda connection: projects.get(connection, project_id))
+            project = self._database.read(projects.get, project_id)
             self._projects[project_id] = time.monotonic(), project
         return project

@@ -121,7 +121,7 @@ class InstanceState:
         else:
             database, project, number = self._database, self.project.id, self.version.number
             if self._find(key) != (True, value):
-                database.write(lambda connection: values.put(connection, project, number, {key: value}))
+                database.write(values.put, project, number, {key: value})
 
     @contextlib.contextmanager
     def collecting(self) -> Iterator[dict[str, Any]]:
@@ -143,7 +143,7 @@ class InstanceState:
             found = (key in self._local, self._local.get(key))
         else:
             project, number = self.project.id, self.version.number
-            found = self._database.read(lambda connection: values.get(connection, project, number, key))
+            found = self._database.read(values.get, project, number, key)
         if not found[0] and key == "model_version":
             return True, self.version.name
         if not found[0] and key == "label_config" and self.project.label_config:
@@ -156,7 +156,7 @@ class InstanceState:
             return
         assert self._database is not None  # noqa: S101 - the caller looked
         version = self.version
-        self.version = self._database.write(lambda connection: versions.rename(connection, version, name))
+        self.version = self._database.write(versions.rename, version, name)
 
 
 def state_of(instance: Any) -> InstanceState:

@@ -110,7 +110,7 @@ def _after_fit(scene: Scene, before: str, fitted: Check) -> Iterator[Check]:
             yield Check(name="Predict after fit", outcome=Outcome.SKIPPED, summary="the new version does not load")
             scene.number = 0
             return
-    scene.database.write(lambda connection: versions.activate(connection, scene.project, scene.number))
+    scene.database.write(versions.activate, scene.project, scene.number)
     check.summary = f"{before} → {scene.version}"
     yield check
     yield _predict_after(scene)

@@ -53,12 +53,10 @@ class Serving:
         """
         if project_id in self._numbers:
             return
-        project = await self._database.read_async(lambda connection: projects.get(connection, project_id))
+        project = await self._database.read_async(projects.get, project_id)
         if project is None:
-            project = await self._database.write_async(
-                lambda connection: projects.save(connection, project_id, label_config=label_config)
-            )
-        active = await self._database.read_async(lambda connection: versions.active(connection, project_id))
+            project = await self._database.write_async(projects.save, project_id, label_config=label_config)
+        active = await self._database.read_async(versions.active, project_id)
         self._names.setdefault(project_id, active.name if active else INITIAL_VERSION)
         self._numbers.setdefault(project_id, project.active_version)
 
@@ -104,9 +102,7 @@ class Serving:
 
     async def _try(self, project_id: str, number: int) -> None:
         async def activate(name: str) -> None:
-            newest = await self._database.write_async(
-                lambda connection: versions.take_over(connection, project_id, number)
-            )
+            newest = await self._database.write_async(versions.take_over, project_id, number)
             if newest:  # else `refresh` follows to the one that is
                 self._serve(project_id, number, name)
 
@@ -121,7 +117,7 @@ class Serving:
                 error,
             )
             text = str(error)
-            await self._database.write_async(lambda connection: versions.fail(connection, project_id, number, text))
+            await self._database.write_async(versions.fail, project_id, number, text)
 
     async def _follow(self, project_id: str, number: int) -> None:
         async def activate(name: str) -> None:

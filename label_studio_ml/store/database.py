@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event, func, select, text
@@ -25,6 +25,7 @@ from sqlalchemy.engine import make_url
 
 from ..errors import StoreError, one_line
 
+P = ParamSpec("P")
 T = TypeVar("T")
 _Task = tuple[Callable[[Connection], Any], "Future[Any]"]
 
@@ -84,30 +85,34 @@ class Database:
             if _revision(connection) != HEAD:
                 migrations.upgrade(connection)
 
-    def read(self, query: Callable[[Connection], T]) -> T:
-        """Run a query on this thread and return its result.
+    def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `query(connection, *args, **kwargs)` on this thread and return its result.
 
         Raises:
             StoreError: the database cannot be read.
         """
         with self._errors("read"), self._engine.connect().execution_options(**self._snapshot) as connection:
-            return query(connection)
+            return query(connection, *args, **kwargs)
 
-    def write(self, change: Callable[[Connection], T]) -> T:
-        """Make a change and return when it is on disk.
+    def write(self, change: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make the change `change(connection, *args, **kwargs)` and return its result when it is on disk.
 
         Raises:
             StoreError: it could not be stored; then nothing of it is.
         """
-        return self._submit(change).result()
+        return self._submit(_bound(change, *args, **kwargs)).result()
 
-    async def read_async(self, query: Callable[[Connection], T]) -> T:
+    async def read_async(
+        self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """`read` without blocking the event loop."""
-        return await asyncio.to_thread(self.read, query)
+        return await asyncio.to_thread(self.read, _bound(query, *args, **kwargs))
 
-    async def write_async(self, change: Callable[[Connection], T]) -> T:
+    async def write_async(
+        self, change: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """`write` without blocking the event loop."""
-        return await asyncio.wrap_future(self._submit(change))
+        return await asyncio.wrap_future(self._submit(_bound(change, *args, **kwargs)))
 
     def close(self) -> None:
         """Finish what is queued and let go of the file."""
@@ -214,6 +219,13 @@ class Database:
         except OSError as error:
             raise StoreError(f"Cannot back up the database to {copy}: {error.strerror}.") from error
         _log.info("Kept a copy of the database before changing its schema: %s", copy)
+
+
+def _bound(
+    change: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+) -> Callable[[Connection], T]:
+    """The change with all that it needs but a connection."""
+    return lambda connection: change(connection, *args, **kwargs)
 
 
 class _File:

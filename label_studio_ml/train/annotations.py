@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, overload
 
 import msgspec
+from sqlalchemy import Connection
 
 from ..errors import LabelStudioError
 from ..settings import Settings
@@ -99,18 +100,21 @@ def collect(
                 raise  # it has worked before: Label Studio is down, and will be back
             refusal = error
         else:
-            database.write(lambda connection: projects.reached(connection, project.id))
+            database.write(projects.reached, project.id)
             return tasks, "label-studio"
     until = job_events[-1].id if job_events else None
-    stored = database.read(
-        lambda connection: [
-            (event.action, msgspec.json.decode(event.payload))
-            for event in events.of_project(connection, project.id, until)
-        ]
-    )
+    stored = database.read(_occurrences, project.id, until)
     tasks = AnnotatedTasks(path, protocol.annotated_tasks(stored))
     if refusal is not None:
         if not len(tasks):
             raise refusal
         _log.warning("%s Training on the %d tasks that events brought instead.", refusal, len(tasks))
     return tasks, "events"
+
+
+def _occurrences(connection: Connection, project_id: str, until: int | None) -> list[tuple[str, Any]]:
+    """Action and payload of the project's events, up to and with the one of the id `until`."""
+    return [
+        (event.action, msgspec.json.decode(event.payload))
+        for event in events.of_project(connection, project_id, until)
+    ]

@@ -32,7 +32,7 @@ class Manager:
 
     def list_jobs(self, project_id: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
         """The newest jobs of a project, or of all."""
-        found = self._database.read(lambda connection: jobs.recent(connection, project_id, limit))
+        found = self._database.read(jobs.recent, project_id, limit)
         return [_job(job) for job in found]
 
     def show_job(self, job_id: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Manager:
         Raises:
             NotFound: there is no such job.
         """
-        job = self._database.read(lambda connection: jobs.get(connection, job_id))
+        job = self._database.read(jobs.get, job_id)
         if job is None:
             raise NotFound(f"There is no job {job_id}.")
         return {**_job(job), "error_detail": job.error_detail}
@@ -71,7 +71,7 @@ class Manager:
         Raises:
             NotFound: there is no such job.
         """
-        self._database.write(lambda connection: jobs.cancel(connection, job_id))
+        self._database.write(jobs.cancel, job_id)
         return self.show_job(job_id)
 
     def retry_job(self, job_id: str) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Manager:
             NotFound: there is no such job.
             RequestError: it is not over.
         """
-        return self.show_job(self._database.write(lambda connection: jobs.retry(connection, job_id)))
+        return self.show_job(self._database.write(jobs.retry, job_id))
 
     # --- versions --------------------------------------------------------------------------------------
 

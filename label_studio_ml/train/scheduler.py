@@ -122,7 +122,7 @@ class Scheduler:
         """When somebody sets the clock, what was to start in two seconds must not start in an hour."""
         ahead = time.time() - time.monotonic()
         if abs(step := ahead - self._ahead) > _CLOCK:
-            await self._database.write_async(lambda connection: jobs.shift(connection, step))
+            await self._database.write_async(jobs.shift, step)
             self._ahead = ahead
             _log.warning("The clock was set by %+.0f s; trainings that wait follow it", step)
 
@@ -130,7 +130,7 @@ class Scheduler:
         due = await self._database.read_async(jobs.next_due)
         if due is None or due > time.time():
             return None
-        return await self._database.write_async(lambda connection: jobs.claim(connection, self._owner, LEASE))
+        return await self._database.write_async(jobs.claim, self._owner, LEASE)
 
     async def _retrying(self, work: Callable[[], Awaitable[Any]]) -> Any:
         try:
@@ -162,9 +162,7 @@ class Scheduler:
         except asyncio.CancelledError:
             work.cancel()
             await trainer.stop()
-            await asyncio.shield(
-                self._database.write_async(lambda connection: jobs.give_back(connection, job.id, self._owner))
-            )
+            await asyncio.shield(self._database.write_async(jobs.give_back, job.id, self._owner))
             raise
         finally:
             watch.cancel()
@@ -176,9 +174,7 @@ class Scheduler:
         except (WorkerDied, LoadError) as error:
             text = f"{error} It was to run fit() for project {job.project_id}."
             _log.error("Job %s: %s", job.id, text)
-            state = await self._database.write_async(
-                lambda connection: jobs.release(connection, job.id, self._owner, text)
-            )
+            state = await self._database.write_async(jobs.release, job.id, self._owner, text)
             if state is not State.QUEUED:
                 await self._sweep()
             if state is State.FAILED:
@@ -201,12 +197,12 @@ class Scheduler:
             if limit and time.monotonic() - started > limit:
                 return "timeout"
             with contextlib.suppress(StoreError):
-                current = await self._database.read_async(lambda connection: jobs.get(connection, job.id))
+                current = await self._database.read_async(jobs.get, job.id)
                 if current is not None and current.cancel_requested:
                     return "cancelled"
                 if time.monotonic() - renewed > LEASE / 3:
                     renewed = time.monotonic()
-                    await self._database.write_async(lambda connection: jobs.renew(connection, self._owner, LEASE))
+                    await self._database.write_async(jobs.renew, self._owner, LEASE)
 
     async def _give_up(self, trainer: Trains, job: Job, work: asyncio.Task[Any], reason: str) -> None:
         await trainer.stop()
@@ -217,18 +213,14 @@ class Scheduler:
 
     async def _end(self, job: Job, reason: str) -> None:
         if reason == "cancelled":
-            ended = await self._database.write_async(
-                lambda connection: jobs.end_cancelled(connection, job.id, self._owner)
-            )
+            ended = await self._database.write_async(jobs.end_cancelled, job.id, self._owner)
             if ended:
                 _log.info("Job %s was cancelled", job.id)
                 self._on_job(job, State.CANCELLED, "")
             return  # else it had just finished; its version is found in the store
         text = f"fit() took longer than --fit-timeout ({self._settings.fit_timeout:g} s) and was ended."
         _log.error("Job %s: %s", job.id, text)
-        if await self._database.write_async(
-            lambda connection: jobs.fail(connection, job.id, self._owner, text, text)
-        ):
+        if await self._database.write_async(jobs.fail, job.id, self._owner, text, text):
             self._on_job(job, State.FAILED, text)
 
     async def _recover(self) -> None:
@@ -277,7 +269,7 @@ class Scheduler:
     async def _prune_jobs(self) -> None:
         """Jobs go when their events have gone, unless a version came of them; their logs go along."""
         before = time.time() - self._settings.keep_events
-        old = await self._database.write_async(lambda connection: jobs.prune(connection, before))
+        old = await self._database.write_async(jobs.prune, before)
         await asyncio.to_thread(cleanup.remove_jobs, self._settings.model_dir, old)
 
     async def _prune_versions(self) -> None:

@@ -68,14 +68,14 @@ def run(model: ModelHost, settings: Settings, database: Database, job_id: str, o
         return messages.Fitted(job_id, training.run())
     except LabelStudioError as error:
         reason = logs.redact(f"Waiting for Label Studio: {error}")
-        seconds = database.write(lambda connection: jobs.postpone(connection, job_id, owner, reason))
+        seconds = database.write(jobs.postpone, job_id, owner, reason)
         _log.warning("Job %s waits %.0f s. %s", job_id, seconds or 0.0, error)
         return messages.Postponed(job_id, reason)
     except Exception as error:  # noqa: BLE001 - whatever it is, the job has failed
         text = logs.redact(str(error) if isinstance(error, BackendError) else one_line(error))
         detail = child.failure(error)
         _log.error("Job %s failed: %s\n%s", job_id, text, detail)
-        database.write(lambda connection: jobs.fail(connection, job_id, owner, text, detail))
+        database.write(jobs.fail, job_id, owner, text, detail)
         return messages.Failed(job_id, text, detail)
 
 
@@ -108,10 +108,10 @@ class _Training:
             if not trained.changed:
                 _log.info("Job %s: fit() changed nothing; version %s stays", job.id, parent.name)
                 shutil.rmtree(workdir, ignore_errors=True)
-                self._database.write(lambda connection: jobs.finish(connection, job.id, self._owner, None))
+                self._database.write(jobs.finish, job.id, self._owner, None)
                 return None
             number = parent.number  # setup() may just have named the version that fit() started from
-            parent = self._database.read(lambda connection: versions.get(connection, project.id, number)) or parent
+            parent = self._database.read(versions.get, project.id, number) or parent
             measured = self._model.evaluate(project.id, parent, trained, workdir, annotated)
             self._metrics.update(measured)
             _sync(workdir)
@@ -130,14 +130,14 @@ class _Training:
         return stored.number
 
     def _read(self) -> tuple[Job, Project, Version, list[Event]]:
-        job = self._database.read(lambda connection: jobs.get(connection, self._job_id))
+        job = self._database.read(jobs.get, self._job_id)
         if job is None or job.lease_owner != self._owner:
             raise FitError(f"Job {self._job_id} is not this trainer's to run.")
-        project = self._database.read(lambda connection: projects.get(connection, job.project_id))
-        parent = self._database.read(lambda connection: versions.newest(connection, job.project_id))
+        project = self._database.read(projects.get, job.project_id)
+        parent = self._database.read(versions.newest, job.project_id)
         assert project is not None  # noqa: S101 - the job's foreign key
         assert parent is not None  # noqa: S101 - every project has one
-        return job, project, parent, self._database.read(lambda connection: events.of_job(connection, job.id))
+        return job, project, parent, self._database.read(events.of_job, job.id)
 
     def _gather(self, project: Project, brought: list[Event], path: Path) -> tuple[AnnotatedTasks, str]:
         if self._model.describe().generation == 1 or self._model.evaluates:
@@ -156,9 +156,7 @@ class _Training:
         if now - self._stored > _THROTTLE or fraction == 1.0:
             self._stored = now
             with contextlib.suppress(StoreError):  # a training must not fail because nobody can watch it
-                self._database.write(
-                    lambda connection: jobs.report(connection, self._job_id, self._owner, fraction, self._metrics)
-                )
+                self._database.write(jobs.report, self._job_id, self._owner, fraction, self._metrics)
 
     def _publish(
         self, project: Project, parent: Version, trained: Trained, workdir: Path, facts: dict[str, object]

@@ -47,20 +47,20 @@ class Bench:
             jobs.add(connection, project, action)
 
         self.database.write(queue)
-        job = self.database.write(lambda connection: jobs.claim(connection, "me", 60))
+        job = self.database.write(jobs.claim, "me", 60)
         assert job is not None
         trainer.run(self.host, self.settings, self.database, job.id, "me")
-        done = self.database.read(lambda connection: jobs.get(connection, job.id))
+        done = self.database.read(jobs.get, job.id)
         assert done is not None
         if done.version is None:
             raise AssertionError(done.error or "fit() changed nothing")
         number = done.version
-        self.database.write(lambda connection: versions.activate(connection, project, number))
+        self.database.write(versions.activate, project, number)
         return self.version(number, project)
 
     def version(self, number: int = 0, project: str = "7") -> Version:
         """A version as it is stored."""
-        found = self.database.read(lambda connection: versions.get(connection, project, number))
+        found = self.database.read(versions.get, project, number)
         assert found is not None
         return found
 

@@ -99,14 +99,12 @@ class Api:
         extra = _as_text(message.extra_params)
         logs.hide(token)
         await server.database.write_async(
-            lambda connection: projects.save(
-                connection,
-                project_id,
-                label_config=message.schema,
-                hostname=hostname,
-                access_token=token,
-                extra_params=extra,
-            )
+            projects.save,
+            project_id,
+            label_config=message.schema,
+            hostname=hostname,
+            access_token=token,
+            extra_params=extra,
         )
         await server.serving.know(project_id)
         await self._confirm(project_id, message)
@@ -185,9 +183,7 @@ class Api:
             description = self._server.runner.status.description
             if description is not None and not description.learns:
                 return None
-            recent = await self._server.database.read_async(
-                lambda connection: jobs.recent(connection, project_id, 1)
-            )
+            recent = await self._server.database.read_async(jobs.recent, project_id, 1)
             if recent and recent[0].active:
                 return recent[0].id
             await asyncio.sleep(0.1)
@@ -209,7 +205,7 @@ class Api:
         """`POST /job_status`."""
         message = await self._read(request, requests.JobStatusRequest)
         wanted = requests.name(message.job, "job")
-        job = await self._server.database.read_async(lambda connection: jobs.get(connection, wanted))
+        job = await self._server.database.read_async(jobs.get, wanted)
         if job is None:
             return JSONResponse({"error": f"There is no job {wanted}."}, 410)
         return JSONResponse(_job(job, await self._settling(job.project_id)))
@@ -218,13 +214,9 @@ class Api:
         """`GET /is_training?project=…`."""
         project_id = requests.project_key(request.query_params.get("project"))
         await self._known(project_id)
-        recent = await self._server.database.read_async(
-            lambda connection: jobs.recent(connection, project_id or None, 1)
-        )
+        recent = await self._server.database.read_async(jobs.recent, project_id or None, 1)
         settling = await self._settling(project_id)
-        active = bool(settling) or await self._server.database.read_async(
-            lambda connection: jobs.any_active(connection, project_id or None)
-        )
+        active = bool(settling) or await self._server.database.read_async(jobs.any_active, project_id or None)
         reply: dict[str, Any] = {"is_training": active, "model_version": self._server.serving.name(project_id)}
         if recent:
             reply["job"] = _job(recent[0], settling)
@@ -245,9 +237,7 @@ class Api:
         return await self._versions(requests.project_key(message.project))
 
     async def _versions(self, project_id: str | None) -> Response:
-        found = await self._server.database.read_async(
-            lambda connection: versions.of_project(connection, project_id)
-        )
+        found = await self._server.database.read_async(versions.of_project, project_id)
         names = list(dict.fromkeys(version.name for version in found if version.state == "ready"))
         return JSONResponse({"versions": names, "model_dir": str(self._server.settings.model_dir)})
 
@@ -258,7 +248,7 @@ class Api:
         message = await self._read(request, requests.ProjectRequest)
         project_id = requests.project_key(message.project)
         database, model_dir = self._server.database, self._server.settings.model_dir
-        job_ids = await database.write_async(lambda connection: projects.remove(connection, project_id))
+        job_ids = await database.write_async(projects.remove, project_id)
         await asyncio.to_thread(cleanup.remove_project, database, model_dir, project_id, job_ids)
         self._server.serving.forget(project_id)
         self._confirmed.pop(project_id, None)
@@ -269,7 +259,7 @@ class Api:
         """`POST /duplicate_model`: the target starts from the source's active version."""
         message = await self._read(request, requests.DuplicateRequest)
         source, target = requests.project_key(message.project_src), requests.project_key(message.project_dst)
-        await self._server.database.write_async(lambda connection: versions.duplicate(connection, source, target))
+        await self._server.database.write_async(versions.duplicate, source, target)
         self._server.serving.forget(target)
         await self._server.serving.refresh()
         return JSONResponse({"status": "ok"})
@@ -292,7 +282,7 @@ class Api:
         if not project_id:
             return
         with contextlib.suppress(StoreError):
-            known = await self._server.database.read_async(lambda connection: projects.get(connection, project_id))
+            known = await self._server.database.read_async(projects.get, project_id)
             if known is not None:
                 await self._server.serving.know(project_id)
 

@@ -66,7 +66,7 @@ def test_other_extra_params_make_another_instance(bench: MakeBench) -> None:
 
     def connect(size: str) -> None:
         params = msgspec.json.encode({"size": size}).decode()
-        host.database.write(lambda connection: projects.save(connection, "7", extra_params=params))
+        host.database.write(projects.save, "7", extra_params=params)
         host.host.warm("7", CONFIG, 0)
 
     connect("small")

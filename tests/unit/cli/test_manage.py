@@ -51,7 +51,7 @@ def store(folder: Path) -> Iterator[Database]:
     """The store of that backend, as a server left it that knew project 7."""
     database = Database(f"sqlite:///{folder / 'model-data' / 'label-studio-ml.db'}")
     database.migrate()
-    database.write(lambda connection: projects.save(connection, "7"))
+    database.write(projects.save, "7")
     yield database
     database.close()
 
@@ -73,17 +73,17 @@ def job(store: Database, state: State = State.QUEUED, project: str = "7") -> str
 
 def publish(store: Database, name: str, project: str = "7", **facts: Any) -> Version:
     version = Version(project_id=project, number=0, name="", parent=0, created_at=time.time(), **facts)
-    return store.write(lambda connection: versions.publish(connection, version, {"rate": 1}, author_name=name))
+    return store.write(versions.publish, version, {"rate": 1}, author_name=name)
 
 
 def state_of(store: Database, job_id: str) -> State:
-    found = store.read(lambda connection: jobs.get(connection, job_id))
+    found = store.read(jobs.get, job_id)
     assert found is not None
     return found.state
 
 
 def active(store: Database, project: str = "7") -> int:
-    found = store.read(lambda connection: versions.active(connection, project))
+    found = store.read(versions.active, project)
     assert found is not None
     return found.number
 
@@ -105,7 +105,7 @@ def test_jobs_are_listed_with_their_state_and_error_in_full_width(folder: Path, 
 
 
 def test_jobs_of_one_project_can_be_asked_for(folder: Path, store: Database) -> None:
-    store.write(lambda connection: projects.save(connection, "8"))
+    store.write(projects.save, "8")
     here, elsewhere = job(store), job(store, project="8")
     out = run("jobs", "list", folder, "--project", "8")
     assert elsewhere in out
@@ -144,7 +144,7 @@ def test_a_log_is_followed_until_the_job_is_over(
         with log.open("a") as file:
             file.write(f"later {len(rounds)}\n")
         if len(rounds) == 3:
-            store.write(lambda connection: jobs.finish(connection, job_id, ME, None))
+            store.write(jobs.finish, job_id, ME, None)
 
     monkeypatch.setattr("label_studio_ml.cli.jobs.time.sleep", meanwhile)
     shown = run("jobs", "logs", job_id, folder, "-f")
@@ -182,15 +182,13 @@ def test_versions_are_listed_newest_first_and_the_one_that_predicts_has_a_star(
     folder: Path, store: Database
 ) -> None:
     publish(store, "bert", metrics='{"f1": 0.8125}', trained_on='{"tasks": 12}', duration=3.25)
-    store.write(lambda connection: versions.activate(connection, "7", 1))
+    store.write(versions.activate, "7", 1)
     store.write(
-        lambda connection: versions.publish(
-            connection,
-            Version(project_id="7", number=0, name="", created_at=time.time() + 5),
-            {},
-            author_name="worse",
-            kept="f1 is 0.5, which is not >= 0.8125 (f1>=active)",
-        )
+        versions.publish,
+        Version(project_id="7", number=0, name="", created_at=time.time() + 5),
+        {},
+        author_name="worse",
+        kept="f1 is 0.5, which is not >= 0.8125 (f1>=active)",
     )
     heading, worse, bert, untrained = run("versions", "list", folder).splitlines()
     assert heading.split() == [
@@ -255,7 +253,7 @@ def test_the_difference_of_two_versions_names_what_differs_and_nothing_else(fold
 
 
 def test_the_project_has_to_be_named_when_there_are_several(folder: Path, store: Database) -> None:
-    store.write(lambda connection: projects.save(connection, "8"))
+    store.write(projects.save, "8")
     publish(store, "bert", "8")
     with pytest.raises(UsageError, match=r"Name the project with --project; this backend knows 7, 8\."):
         run("versions", "activate", "bert", folder)

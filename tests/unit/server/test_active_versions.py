@@ -55,7 +55,7 @@ def trained(database: Database) -> None:
 async def test_a_process_that_loads_slowly_does_not_bring_an_older_version_back(
     database: Database, tmp_path: Path
 ) -> None:
-    database.write(lambda connection: projects.save(connection, "7"))
+    database.write(projects.save, "7")
     (slow, slow_runner), (quick, quick_runner) = process(database, tmp_path), process(database, tmp_path)
     quick_runner.go.set()
 
@@ -71,7 +71,7 @@ async def test_a_process_that_loads_slowly_does_not_bring_an_older_version_back(
     await loading
     await quick.refresh()
     assert [quick.number("7"), slow.number("7")] == [2, 2]
-    active = database.read(lambda connection: versions.active(connection, "7"))
+    active = database.read(versions.active, "7")
     assert active is not None
     assert active.number == 2
     for runner in (slow_runner, quick_runner):

@@ -89,7 +89,7 @@ def test_writers_on_many_threads_all_get_their_own_result(database: Database) ->
     with ThreadPoolExecutor(16) as threads:
         found = list(
             threads.map(
-                lambda number: database.write(lambda connection: events.add(connection, "1", "A", b"%d" % number)),
+                lambda number: database.write(events.add, "1", "A", b"%d" % number),
                 range(200),
             )
         )

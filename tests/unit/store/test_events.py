@@ -16,7 +16,7 @@ def _projects(database: Database) -> None:
 
 
 def pending(database: Database, project_id: str = "1") -> list[tuple[int, str]]:
-    return list(database.read(lambda connection: events.pending(connection, project_id)).items())
+    return list(database.read(events.pending, project_id).items())
 
 
 def settled(database: Database) -> list[int]:
@@ -33,7 +33,7 @@ def fill(database: Database, count: int, project_id: str = "1") -> list[int]:
 def test_an_event_keeps_the_body_as_it_came(database: Database) -> None:
     before = time.time()
     payload = '{"action":  "A", "text": "ä日"}'.encode()
-    event_id = database.write(lambda connection: events.add(connection, "1", "A", payload))
+    event_id = database.write(events.add, "1", "A", payload)
     (event,) = database.read(lambda connection: list(events.of_project(connection, "1")))
     assert (event.id, event.project_id, event.action, event.payload) == (event_id, "1", "A", payload)
     assert before <= event.received_at <= time.time()
@@ -41,7 +41,7 @@ def test_an_event_keeps_the_body_as_it_came(database: Database) -> None:
 
 
 def test_an_event_may_belong_to_no_known_project(database: Database) -> None:
-    event_id = database.write(lambda connection: events.add(connection, "", "A", b"{}"))
+    event_id = database.write(events.add, "", "A", b"{}")
     assert pending(database, "") == [(event_id, "A")]
     assert database.read(events.projects_pending) == [""]
 
@@ -76,7 +76,7 @@ def test_events_wait_until_a_job_takes_them_up_or_they_are_settled(database: Dat
 
     job_id = database.write(change)
     assert pending(database) == [(third, "A")]
-    assert [event.id for event in database.read(lambda connection: events.of_job(connection, job_id))] == [first]
+    assert [event.id for event in database.read(events.of_job, job_id)] == [first]
 
 
 def test_waiting_events_come_oldest_first_and_each_projects_apart(database: Database) -> None:
@@ -93,9 +93,9 @@ def test_projects_with_waiting_events_are_named_once(database: Database) -> None
     made = fill(database, 3)
     (elsewhere,) = fill(database, 1, "2")
     assert sorted(database.read(events.projects_pending)) == ["1", "2"]
-    database.write(lambda connection: events.settle(connection, [elsewhere]))
+    database.write(events.settle, [elsewhere])
     assert database.read(events.projects_pending) == ["1"]
-    job_id = database.write(lambda connection: jobs.add(connection, "1", "A"))
+    job_id = database.write(jobs.add, "1", "A")
     for event_id in made:
         database.write(functools.partial(events.assign, event_ids=[event_id], job_id=job_id))
     assert database.read(events.projects_pending) == []
@@ -113,8 +113,8 @@ def test_events_of_a_job_that_is_over_can_be_handed_to_another_and_wait_again(da
         return old, new
 
     old, new = database.write(change)
-    assert database.read(lambda connection: events.of_job(connection, old)) == []
-    assert [event.id for event in database.read(lambda connection: events.of_job(connection, new))] == [
+    assert database.read(events.of_job, old) == []
+    assert [event.id for event in database.read(events.of_job, new)] == [
         first,
         second,
     ]
@@ -128,7 +128,7 @@ def test_only_events_processed_before_a_time_are_pruned_and_only_of_one_project(
     query = text("UPDATE events SET processed_at = :at WHERE id = :id")
     processed = [{"id": old, "at": 100.0}, {"id": recent, "at": 200.0}, {"id": elsewhere, "at": 100.0}]
     database.write(lambda connection: connection.execute(query, processed))
-    assert database.write(lambda connection: events.prune(connection, "1", 200.0)) == 1
+    assert database.write(events.prune, "1", 200.0) == 1
     left = database.read(
         lambda connection: list(connection.execute(text("SELECT id FROM events ORDER BY id")).scalars())
     )

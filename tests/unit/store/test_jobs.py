@@ -127,7 +127,7 @@ def test_there_is_nothing_to_claim_when_nothing_waits(write: Write) -> None:
 def test_a_job_claimed_elsewhere_meanwhile_is_not_claimed_twice(database: Database, write: Write) -> None:
     job_id = add(write)
     with contextlib.closing(Database(database.url)) as other_server:
-        found = [claim(write), other_server.write(lambda connection: jobs.claim(connection, OTHER, 30))]
+        found = [claim(write), other_server.write(jobs.claim, OTHER, 30)]
     assert [job.id for job in found if job is not None] == [job_id]
 
 

@@ -61,7 +61,7 @@ def test_servers_that_claim_at_once_never_run_two_jobs_of_a_project(database: Da
 
     def claim_all(opened: Database, owner: str) -> list[str]:
         taken = []
-        while (job := opened.write(lambda connection: jobs.claim(connection, owner, 30))) is not None:
+        while (job := opened.write(jobs.claim, owner, 30)) is not None:
             taken.append(job.project_id)
         return taken
 
@@ -126,9 +126,9 @@ def test_a_server_that_stops_is_explained_without_the_password_and_used_again_wh
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
                 "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
             )
-        opened.write(lambda connection: projects.save(connection, "1"))  # on a new connection
+        opened.write(projects.save, "1")  # on a new connection
     with pytest.raises(StoreError, match="Cannot write the database") as caught:
-        opened.write(lambda connection: projects.save(connection, "2"))
+        opened.write(projects.save, "2")
     assert "hunter2" not in str(caught.value)
     with pytest.raises(StoreError, match="Cannot read the database"):
         opened.read(projects.all_projects)

@@ -10,28 +10,28 @@ from label_studio_ml.store.versions import Version
 
 
 def test_an_unknown_project_is_none(database: Database) -> None:
-    assert database.read(lambda connection: projects.get(connection, "1")) is None
+    assert database.read(projects.get, "1") is None
     assert database.read(projects.all_projects) == []
 
 
 def test_a_new_project_has_a_version_and_empty_facts(database: Database) -> None:
-    saved = database.write(lambda connection: projects.save(connection, "1"))
-    assert saved == Project(id="1") == database.read(lambda connection: projects.get(connection, "1"))
-    assert database.read(lambda connection: versions.get(connection, "1", 0)) is not None
+    saved = database.write(projects.save, "1")
+    assert saved == Project(id="1") == database.read(projects.get, "1")
+    assert database.read(versions.get, "1", 0) is not None
 
 
 def test_what_is_none_stays_as_it_was(database: Database) -> None:
     facts = {"label_config": "<View/>", "hostname": "h", "access_token": "t", "extra_params": '{"a": 1}'}
-    database.write(lambda connection: projects.save(connection, "1", **facts))
-    saved = database.write(lambda connection: projects.save(connection, "1", hostname="other"))
+    database.write(projects.save, "1", **facts)
+    saved = database.write(projects.save, "1", hostname="other")
     assert saved == Project(id="1", **{**facts, "hostname": "other"})  # type: ignore[arg-type]
-    assert database.read(lambda connection: projects.get(connection, "1")) == saved
-    assert database.write(lambda connection: projects.save(connection, "1")) == saved
+    assert database.read(projects.get, "1") == saved
+    assert database.write(projects.save, "1") == saved
 
 
 def test_a_fact_can_be_emptied(database: Database) -> None:
-    database.write(lambda connection: projects.save(connection, "1", access_token="t"))
-    saved = database.write(lambda connection: projects.save(connection, "1", access_token=""))
+    database.write(projects.save, "1", access_token="t")
+    saved = database.write(projects.save, "1", access_token="")
     assert saved.access_token == ""
 
 
@@ -71,11 +71,11 @@ def test_removing_a_project_forgets_everything_of_it_and_nothing_else(database: 
         }
 
     database.write(fill)
-    database.write(lambda connection: projects.remove(connection, removed))
+    database.write(projects.remove, removed)
     other = "2" if removed == "1" else "1"
     assert database.read(left) == {(table, other) for table in ("projects", "versions", "values", "jobs", "events")}
-    assert database.write(lambda connection: projects.save(connection, removed)) == Project(id=removed)
+    assert database.write(projects.save, removed) == Project(id=removed)
 
 
 def test_removing_what_is_not_there_is_no_fault(database: Database) -> None:
-    database.write(lambda connection: projects.remove(connection, "9"))
+    database.write(projects.remove, "9")

@@ -67,8 +67,8 @@ class Store(RuleBasedStateMachine):
     @rule(owner=some.sampled_from(OWNERS), later=some.sampled_from([0, 1000]))
     def a_server_claims(self, owner: str, later: int) -> None:
         now = time.time() + later
-        before = self.database.read(lambda connection: jobs.recent(connection, limit=10_000))
-        job = self.database.write(lambda connection: jobs.claim(connection, owner, 30, now=now))
+        before = self.database.read(jobs.recent, limit=10_000)
+        job = self.database.write(jobs.claim, owner, 30, now=now)
         if job is not None:
             waited = [each for each in before if each.project_id == job.project_id and each.state is State.QUEUED]
             assert job.id == waited[-1].id  # in order, also when the first has to wait
@@ -86,11 +86,11 @@ class Store(RuleBasedStateMachine):
     def a_job_ends(self, data: Any, owner: str, how: str) -> None:
         job_id = data.draw(some.sampled_from(sorted(self.running)))
         mine = self.running[job_id] == owner
-        done = self.database.write(lambda connection: self._end(connection, job_id, owner, how))
+        done = self.database.write(self._end, job_id, owner, how)
         assert bool(done) == mine or how == "give back"
         if mine:
             del self.running[job_id]
-            job = self.database.read(lambda connection: jobs.get(connection, job_id))
+            job = self.database.read(jobs.get, job_id)
             assert job is not None
             if job.state in ENDS:
                 self.ended[job_id] = job.state
@@ -124,13 +124,13 @@ class Store(RuleBasedStateMachine):
     @precondition(lambda self: self.running or self.ended)
     @rule(data=some.data(), retry=some.booleans())
     def somebody_cancels_or_tries_again(self, data: Any, retry: bool) -> None:
-        known = self.database.read(lambda connection: jobs.recent(connection, limit=10_000))
+        known = self.database.read(jobs.recent, limit=10_000)
         job = data.draw(some.sampled_from(known))
         if retry and not job.active:
-            again = self.database.write(lambda connection: jobs.retry(connection, job.id))
+            again = self.database.write(jobs.retry, job.id)
             self.retried.add(again)
         elif not retry:
-            state = self.database.write(lambda connection: jobs.cancel(connection, job.id))
+            state = self.database.write(jobs.cancel, job.id)
             if job.state is State.QUEUED:
                 assert state is State.CANCELLED
                 self.ended[job.id] = state
@@ -152,9 +152,9 @@ class Store(RuleBasedStateMachine):
 
     @rule(data=some.data(), project=some.sampled_from(PROJECTS))
     def somebody_goes_back(self, data: Any, project: str) -> None:
-        known = self.database.read(lambda connection: versions.of_project(connection, project))
+        known = self.database.read(versions.of_project, project)
         number = data.draw(some.sampled_from([version.number for version in known]))
-        self.database.write(lambda connection: versions.activate(connection, project, number))
+        self.database.write(versions.activate, project, number)
 
     @invariant()
     def the_rules_hold(self) -> None:

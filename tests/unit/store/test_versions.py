@@ -20,7 +20,7 @@ Write = Callable[[Callable[[Connection], Any]], Any]
 @pytest.fixture
 def write(database: Database) -> Write:
     """Write to a store that knows project `1`, untrained."""
-    database.write(lambda connection: projects.save(connection, "1"))
+    database.write(projects.save, "1")
     return database.write
 
 

@@ -141,8 +141,8 @@ def collected(database: Database, tmp_path: Path, *happened: tuple[str, dict[str
 
     project, job_events = database.write(store)
     if options.get("reached"):
-        database.write(lambda connection: projects.reached(connection, "1"))
-        project = database.read(lambda connection: projects.get(connection, "1"))
+        database.write(projects.reached, "1")
+        project = database.read(projects.get, "1")
     config = settings.load({}, model_dir=tmp_path)
     tasks, source = collect(project, job_events, config, database, tmp_path / "tasks.jsonl")
     return [(one["id"], [each["id"] for each in one["annotations"]]) for one in tasks], source
@@ -199,7 +199,7 @@ def test_without_label_studio_and_without_events_there_is_an_error(
 
 
 def reached_at(database: Database) -> float | None:
-    project = database.read(lambda connection: projects.get(connection, "1"))
+    project = database.read(projects.get, "1")
     assert project is not None
     return project.reached_at
 

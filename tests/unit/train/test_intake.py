@@ -54,7 +54,7 @@ async def test_events_that_come_together_share_a_commit(database: Database) -> N
     stored = database.read(lambda connection: list(events.of_project(connection, "1")))
     assert [one.payload for one in stored] == [b"%d" % number for number in range(300)]
     assert {one.job_id for one in stored} == set(answers)
-    assert database.read(lambda connection: counts.count(connection, "1")) == (300, 0)
+    assert database.read(counts.count, "1") == (300, 0)
 
 
 async def test_generation_2_gets_a_job_for_each_in_the_order_in_which_they_came(database: Database) -> None:
@@ -80,7 +80,7 @@ async def test_events_wait_for_a_class_that_is_not_known_yet(database: Database)
     door.generation = 1
     (job_id,) = await door.add(arrival(3))
     assert job_id is not None
-    brought = database.read(lambda connection: events.of_job(connection, job_id))
+    brought = database.read(events.of_job, job_id)
     assert [one.payload for one in brought] == [b"1", b"2", b"3"]
 
 
@@ -90,14 +90,14 @@ async def test_events_that_wait_for_more_are_taken_up_together(database: Databas
     assert await door.add(arrival(2), arrival(2)) == [None, None]  # told twice
     (job_id,) = await door.add(arrival(3))
     assert job_id is not None
-    assert len(database.read(lambda connection: events.of_job(connection, job_id))) == 4
+    assert len(database.read(events.of_job, job_id)) == 4
 
 
 async def test_the_newest_labeling_config_of_several_events_is_kept(database: Database) -> None:
     await Door(database, 1).add(
         arrival(1, label_config="<View/>"), arrival(2, label_config="<View>2</View>"), arrival(3)
     )
-    project = database.read(lambda connection: projects.get(connection, "1"))
+    project = database.read(projects.get, "1")
     assert project is not None
     assert project.label_config == "<View>2</View>"
 

@@ -25,7 +25,7 @@ def manager(database: Database, tmp_path: Path) -> Manager:
 
 
 def add(database: Database, project_id: str = "1") -> str:
-    return database.write(lambda connection: jobs.add(connection, project_id, "ANNOTATION_CREATED"))
+    return database.write(jobs.add, project_id, "ANNOTATION_CREATED")
 
 
 def fail(database: Database, job_id: str) -> None:
@@ -38,7 +38,7 @@ def fail(database: Database, job_id: str) -> None:
 
 def publish(database: Database, project_id: str = "1", **facts: Any) -> Version:
     version = Version(project_id=project_id, number=0, name="", created_at=time.time(), parent=0, **facts)
-    return database.write(lambda connection: versions.publish(connection, version, {"a": 1}, author_name=None))
+    return database.write(versions.publish, version, {"a": 1}, author_name=None)
 
 
 def trained(database: Database, tmp_path: Path) -> Path:
@@ -58,7 +58,7 @@ def trained(database: Database, tmp_path: Path) -> Path:
 
 
 def activate(database: Database, number: int, project_id: str = "1") -> None:
-    database.write(lambda connection: versions.activate(connection, project_id, number))
+    database.write(versions.activate, project_id, number)
 
 
 # --- jobs ------------------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def test_a_job_shows_everything_that_is_known_of_it(manager: Manager, database: 
     assert (running["state"], running["progress"], running["metrics"]) == ("started", 0.5, {"loss": 0.25})
     assert (running["project"], running["started_by"], running["attempts"]) == ("1", "ANNOTATION_CREATED", 1)
     assert running["created_at"] <= running["started_at"]
-    database.write(lambda connection: jobs.fail(connection, job_id, ME, "short", "everything"))
+    database.write(jobs.fail, job_id, ME, "short", "everything")
     over = manager.show_job(job_id)
     assert (over["state"], over["error"], over["error_detail"]) == ("failed", "short", "everything")
     assert "error_detail" not in manager.list_jobs()[0]
@@ -92,7 +92,7 @@ def test_a_job_shows_everything_that_is_known_of_it(manager: Manager, database: 
 
 
 def test_a_job_that_waits_says_until_when(manager: Manager, database: Database) -> None:
-    job_id = database.write(lambda connection: jobs.add(connection, "1", "A", not_before=5e9))
+    job_id = database.write(jobs.add, "1", "A", not_before=5e9)
     assert manager.show_job(job_id)["due_at"] == 5e9
     manager.cancel_job(job_id)
     assert manager.show_job(job_id)["due_at"] is None
@@ -210,7 +210,7 @@ def test_a_version_shows_everything_that_is_known_of_it(manager: Manager, databa
 
 
 def test_no_token_of_label_studio_is_shown(manager: Manager, database: Database) -> None:
-    database.write(lambda connection: projects.save(connection, "1", access_token="very-secret"))
+    database.write(projects.save, "1", access_token="very-secret")
     publish(database)
     assert "very-secret" not in json.dumps([manager.list_versions(), manager.show_version("1", "1")])
 
@@ -237,7 +237,7 @@ def test_a_deleted_version_is_gone_with_its_values_and_files(
     manager.delete_version("1", "1")
     assert not workdir.exists()
     assert [one["number"] for one in manager.list_versions("1")] == [0]
-    assert database.read(lambda connection: values.items(connection, "1", 1)) == {}
+    assert database.read(values.items, "1", 1) == {}
 
 
 def test_what_may_not_be_deleted_keeps_its_files(manager: Manager, database: Database, tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_files_that_a_copy_in_another_project_lives_in_stay_until_the_last_of_bo
 ) -> None:
     workdir = trained(database, tmp_path)
     activate(database, 1)
-    database.write(lambda connection: versions.duplicate(connection, "1", "2"))
+    database.write(versions.duplicate, "1", "2")
     activate(database, 0)
     manager.delete_version("1", "1")
     assert (workdir / "weights").is_file()

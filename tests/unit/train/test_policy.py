@@ -51,7 +51,7 @@ def happen(
         payload=json.dumps(data).encode(),
         touched=protocol.touched(action, data),
     )
-    return database.write(lambda connection: store(connection, [arrival], description, lambda _: rules))[0]
+    return database.write(store, [arrival], description, lambda _: rules)[0]
 
 
 def annotated(
@@ -71,27 +71,27 @@ def annotated(
 
 
 def brought(database: Database, job_id: str | None) -> list[int]:
-    return [event.id for event in database.read(lambda connection: events.of_job(connection, job_id or ""))]
+    return [event.id for event in database.read(events.of_job, job_id or "")]
 
 
 def pending(database: Database, project_id: str = "1") -> list[int]:
-    return list(database.read(lambda connection: events.pending(connection, project_id)))
+    return list(database.read(events.pending, project_id))
 
 
 def get(database: Database, job_id: str | None) -> Job:
-    job = database.read(lambda connection: jobs.get(connection, job_id or ""))
+    job = database.read(jobs.get, job_id or "")
     assert job is not None
     return job
 
 
 def claim(database: Database) -> str:
-    job = database.write(lambda connection: jobs.claim(connection, "me", 30))
+    job = database.write(jobs.claim, "me", 30)
     assert job is not None
     return job.id
 
 
 def finish(database: Database, job_id: str | None) -> bool:
-    return database.write(lambda connection: jobs.finish(connection, job_id or "", "me", None))
+    return database.write(jobs.finish, job_id or "", "me", None)
 
 
 # --- every event, or all together -------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def test_events_that_came_before_the_class_was_known_are_all_taken_up_in_order(
     assert sorted(taken) == [1, 3]
     assert brought(database, taken[3]) == ([1, 3] if generation == 1 else [3])
     assert pending(database) == []
-    assert database.write(lambda connection: policy.take_up(connection, "1", describe(generation), AT_ONCE)) == {}
+    assert database.write(policy.take_up, "1", describe(generation), AT_ONCE) == {}
 
 
 # --- whose word counts -------------------------------------------------------------------------------------
@@ -355,7 +355,7 @@ def test_start_training_releases_what_was_held_and_counting_begins_anew(
     assert newest
     assert pending(database) == []
     assert get(database, newest).not_before <= time.time()
-    assert database.read(lambda connection: counts.count(connection, "1")) == (2, 0)
+    assert database.read(counts.count, "1") == (2, 0)
 
 
 def test_generation_2_holds_events_and_then_gets_every_one_in_order(database: Database) -> None:
@@ -385,11 +385,11 @@ def test_generation_1_waits_for_a_quiet_moment_that_begins_anew_with_each_event(
     job_id = happen(database, describe(1), rules=rules)
     first = get(database, job_id).not_before
     assert before + 60 <= first <= time.time() + 60
-    assert database.write(lambda connection: jobs.claim(connection, "me", 30)) is None
+    assert database.write(jobs.claim, "me", 30) is None
     assert happen(database, describe(1), rules=rules) == job_id
     second = get(database, job_id).not_before
     assert first <= second <= time.time() + 60
-    claimed = database.write(lambda connection: jobs.claim(connection, "me", 30, now=second))
+    claimed = database.write(jobs.claim, "me", 30, now=second)
     assert claimed is not None
     assert brought(database, claimed.id) == [1, 2]
 
@@ -420,7 +420,7 @@ def test_start_training_does_not_wait_for_quiet(database: Database) -> None:
 def test_an_event_does_not_hurry_a_job_that_pauses_after_a_failed_attempt(database: Database) -> None:
     job_id = happen(database, describe(1))
     claim(database)
-    database.write(lambda connection: jobs.release(connection, job_id or "", "me", "The trainer died."))
+    database.write(jobs.release, job_id or "", "me", "The trainer died.")
     due = get(database, job_id).not_before
     assert due > time.time()
     assert happen(database, describe(1)) == job_id

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate
 
 import pytest
 from sqlalchemy import Connection, text
@@ -96,15 +96,13 @@ class Scene:
         self.told.append((job.id, state, error))
 
     def event(self, project_id: str = "1") -> int:
-        return self.database.write(
-            lambda connection: events.add(connection, project_id, "ANNOTATION_CREATED", b"{}")
-        )
+        return self.database.write(events.add, project_id, "ANNOTATION_CREATED", b"{}")
 
     def queue(self, project_id: str = "1") -> str:
-        return self.database.write(lambda connection: jobs.add(connection, project_id, "ANNOTATION_CREATED"))
+        return self.database.write(jobs.add, project_id, "ANNOTATION_CREATED")
 
     def job(self, job_id: str) -> Job:
-        job = self.database.read(lambda connection: jobs.get(connection, job_id))
+        job = self.database.read(jobs.get, job_id)
         assert job is not None
         return job
 
@@ -142,7 +140,7 @@ async def test_nothing_happens_while_the_class_is_not_known_and_nothing_is_lost(
     description, scene.description = scene.description, None
     event_id = scene.event()
     assert await scene.scheduler.step() is False
-    assert database.read(lambda connection: events.pending(connection, "1")) == {event_id: "ANNOTATION_CREATED"}
+    assert database.read(events.pending, "1") == {event_id: "ANNOTATION_CREATED"}
     scene.description = description
     assert await scene.scheduler.step() is True
 
@@ -214,8 +212,10 @@ async def test_projects_train_side_by_side_as_far_as_there_are_trainers_but_neve
 class SlowToTell(Database):
     """A database whose writer takes its time between having written something and saying so."""
 
-    async def write_async(self, change: Callable[[Connection], T]) -> T:
-        result = await super().write_async(change)
+    async def write_async(
+        self, change: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        result = await super().write_async(change, *args, **kwargs)
         await asyncio.sleep(0.1)
         return result
 
@@ -315,7 +315,7 @@ async def test_a_job_that_runs_is_ended_when_somebody_cancels_it_and_the_next_on
     job_id, following = scene.queue(), scene.queue()
     loop = asyncio.create_task(scene.scheduler.main_loop())
     await until(lambda: trainer.given, "the job to start")
-    database.write(lambda connection: jobs.cancel(connection, job_id))
+    database.write(jobs.cancel, job_id)
     await until(lambda: trainer.given == [job_id, following], "the next job to start")
     assert scene.job(job_id).state is State.CANCELLED
     assert scene.told == [(job_id, State.CANCELLED, "")]
@@ -378,7 +378,7 @@ async def test_a_job_is_taken_from_a_server_that_is_gone_and_only_then(
     scene = Scene(database, tmp_path, Trainer(WorkerDied("never asked")))
     job_id = scene.queue()
     name = owner()
-    database.write(lambda connection: jobs.claim(connection, name, lease))
+    database.write(jobs.claim, name, lease)
     assert await scene.scheduler.step() is False
     job = scene.job(job_id)
     if left_behind:
@@ -427,9 +427,9 @@ async def test_old_events_are_deleted_unless_they_are_all_that_fit_could_learn_f
 ) -> None:
     scene = Scene(database, tmp_path, Trainer(), generation=generation, keep_events="1h")
     if reached:
-        database.write(lambda connection: projects.reached(connection, "1"))
+        database.write(projects.reached, "1")
     old, recent = processed(scene, 3700), processed(scene, 3500)
-    waiting = database.write(lambda connection: events.add(connection, "", "A", b"{}"))
+    waiting = database.write(events.add, "", "A", b"{}")
     loop = asyncio.create_task(scene.scheduler._tidy_loop())
     if goes:
         await until(lambda: kept(scene) == [recent, waiting], "the old event to be deleted")
@@ -475,11 +475,11 @@ async def test_only_the_newest_versions_and_the_active_one_are_kept_others_go_wi
 ) -> None:
     scene = Scene(database, tmp_path, Trainer(), keep_versions=2)
     folders = trained(scene, 5)
-    database.write(lambda connection: versions.activate(connection, "1", 1))
+    database.write(versions.activate, "1", 1)
     loop = asyncio.create_task(scene.scheduler._tidy_loop())
     expected = [True, False, False, True, True]
     await until(lambda: [folder.exists() for folder in folders] == expected, "the surplus folders to go")
-    found = database.read(lambda connection: versions.of_project(connection, "1"))
+    found = database.read(versions.of_project, "1")
     assert sorted(version.number for version in found) == [0, 1, 4, 5]
     await ended(loop)
 
@@ -520,7 +520,7 @@ async def test_a_training_that_waits_is_neither_lost_nor_hurried_when_the_clock_
 ) -> None:
     scene = Scene(database, tmp_path, Trainer())
     due = time.time() + 100
-    job_id = database.write(lambda connection: jobs.add(connection, "1", "A", not_before=due))
+    job_id = database.write(jobs.add, "1", "A", not_before=due)
     assert await scene.scheduler.step() is False
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + step)

@@ -35,7 +35,7 @@ class Setup:
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database, self.model_dir = database, folder / "model-data"
-        database.write(lambda connection: projects.save(connection, "1"))
+        database.write(projects.save, "1")
 
     def queue(self, *happened: tuple[str, dict[str, Any]], project: str = "1") -> str:
         """A job with some events, claimed."""
@@ -56,27 +56,27 @@ class Setup:
     def run_job(self, model: type[Any], job_id: str, *, later: float = 0, **options: Any) -> messages.Outcome:
         """Claim the next job, as it will be possible `later` seconds from now, and run it."""
         now = time.time() + later
-        claimed = self.database.write(lambda connection: jobs.claim(connection, ME, 30, now=now))
+        claimed = self.database.write(jobs.claim, ME, 30, now=now)
         assert claimed is not None
         assert claimed.id == job_id
         config = settings.load({}, model_dir=self.model_dir, **options)
         return trainer.run(ModelHost(model, {}, config, self.database), config, self.database, job_id, ME)
 
     def job(self, job_id: str) -> Job:
-        job = self.database.read(lambda connection: jobs.get(connection, job_id))
+        job = self.database.read(jobs.get, job_id)
         assert job is not None
         return job
 
     def version(self, number: int, project: str = "1") -> Version:
-        version = self.database.read(lambda connection: versions.get(connection, project, number))
+        version = self.database.read(versions.get, project, number)
         assert version is not None
         return version
 
     def activate(self, number: int) -> None:
-        self.database.write(lambda connection: versions.activate(connection, "1", number))
+        self.database.write(versions.activate, "1", number)
 
     def save(self, **facts: Any) -> None:
-        self.database.write(lambda connection: projects.save(connection, "1", **facts))
+        self.database.write(projects.save, "1", **facts)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def annotated(number: int, task: int) -> tuple[str, dict[str, Any]]:
 def test_what_a_training_leaves_is_inside_the_model_folder_whatever_the_project_is_called(
     setup: Setup, database: Database, project: str
 ) -> None:
-    database.write(lambda connection: projects.save(connection, project))
+    database.write(projects.save, project)
     job_id = setup.queue(project=project)
     assert setup.run_job(Plain, job_id) == messages.Fitted(job_id, 1)
     version = setup.version(1, project)
@@ -107,7 +107,7 @@ def test_what_a_training_leaves_is_inside_the_model_folder_whatever_the_project_
 def test_a_job_of_another_server_is_not_run(setup: Setup, database: Database) -> None:
     config = settings.load({}, model_dir=setup.model_dir)
     job_id = setup.queue()
-    database.write(lambda connection: jobs.claim(connection, "somebody", 30))
+    database.write(jobs.claim, "somebody", 30)
     reply = trainer.run(ModelHost(Plain, {}, config, database), config, database, job_id, ME)
     assert isinstance(reply, messages.Failed)
     assert (setup.job(job_id).state, setup.job(job_id).lease_owner) == (State.STARTED, "somebody")
@@ -310,7 +310,7 @@ def test_an_evaluate_that_does_not_measure_fails_the_job_and_leaves_no_version(
     reply = setup.run(Bad, scored(0.5))
     assert isinstance(reply, messages.Failed)
     assert setup.job(reply.job_id).error == why
-    assert setup.database.read(lambda connection: versions.get(connection, "1", 1)) is None
+    assert setup.database.read(versions.get, "1", 1) is None
     assert not list((setup.model_dir / "versions").rglob("weights"))
 
 
@@ -366,14 +366,14 @@ def test_a_job_waits_while_a_label_studio_that_has_answered_before_is_down_and_r
     setup: Setup, nobody: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     setup.save(hostname=nobody, access_token="t")
-    setup.database.write(lambda connection: projects.reached(connection, "1"))
+    setup.database.write(projects.reached, "1")
     reply = setup.run(Learner, annotated(1, 1))
     assert isinstance(reply, messages.Postponed)
     assert reply.reason.startswith("Waiting for Label Studio: Label Studio did not give the tasks of project 1")
     job = setup.job(reply.job_id)
     assert (job.state, job.attempts, job.postponed, job.error) == (State.QUEUED, 0, 1, reply.reason)
     assert f"Job {job.id} waits 5 s" in caplog.text
-    assert setup.database.read(lambda connection: versions.get(connection, "1", 1)) is None
+    assert setup.database.read(versions.get, "1", 1) is None
     assert not any(path.is_file() for path in (setup.model_dir / "versions").rglob("*"))
 
     setup.save(hostname="")  # as when it answers again; then the events alone are enough
@@ -392,5 +392,5 @@ def test_a_label_studio_that_has_never_answered_is_replaced_by_events(setup: Set
 
 def test_a_generation_2_job_needs_no_label_studio(setup: Setup, nobody: str) -> None:
     setup.save(hostname=nobody, access_token="t")
-    setup.database.write(lambda connection: projects.reached(connection, "1"))
+    setup.database.write(projects.reached, "1")
     assert isinstance(setup.run(Plain, annotated(1, 1)), messages.Fitted)
