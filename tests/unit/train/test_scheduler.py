@@ -23,7 +23,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.processes import messages
 from label_studio_ml.processes.messages import Description
 from label_studio_ml.store import events, jobs, projects, versions
-from label_studio_ml.store.database import Database, T
+from label_studio_ml.store.database import Database, P, T
 from label_studio_ml.store.jobs import Job, State
 from label_studio_ml.store.versions import Version
 from label_studio_ml.train import in_process, scheduler
