@@ -7,7 +7,10 @@ EXAMPLE = simple_text_classifier
 VENV = .venv
 BIN = $(VENV)/bin
 CLASSIFIER = label_studio_ml/examples/simple_text_classifier
-PYTEST = $(BIN)/python -m pytest
+PYTEST = $(BIN)/python -m pytest --durations=20
+# Tests that run at the same time. Some measure times: not more than the machine has cores.
+JOBS = 2
+IN_PARALLEL = -n $(JOBS) --dist loadgroup
 # Not modules of their own: scripts that only Alembic runs, templates of `init`, backends of tests (one cannot be
 # imported, on purpose). The examples' own tests are run by tests/integration, as a user runs them.
 DOCTESTS = --doctest-modules label_studio_ml --ignore=label_studio_ml/scaffold/files \
@@ -46,14 +49,14 @@ docs: setup ## Check that the generated pages of docs/ are up to date
 	$(BIN)/python -m label_studio_ml.cli.reference --check
 
 test: setup ## Run every test, with a real Label Studio (installed at the first run), and those of the examples
-	$(PYTEST) tests $(DOCTESTS)
+	$(PYTEST) $(IN_PARALLEL) tests $(DOCTESTS)
 	$(BIN)/python -m scripts.examples test
 
 test-unit: setup ## Run the unit tests and the examples in docstrings
-	$(PYTEST) tests/unit $(DOCTESTS)
+	$(PYTEST) $(IN_PARALLEL) tests/unit $(DOCTESTS)
 
 test-integration: setup ## Run the tests against our server in processes of its own
-	$(PYTEST) tests/integration
+	$(PYTEST) $(IN_PARALLEL) tests/integration
 
 test-e2e: setup ## Run the tests with a real Label Studio
 	$(PYTEST) tests/e2e

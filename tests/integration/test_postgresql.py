@@ -14,6 +14,8 @@ from tests.support import postgresql, webhooks
 from tests.support.places import BACKENDS
 from tests.support.servers import ServerProcess, servers
 
+pytestmark = pytest.mark.postgresql
+
 TRAINER = BACKENDS / "trainer_generation2.py"
 
 

@@ -45,14 +45,11 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield opened.url
 
 
-ON_BOTH = ("counts", "events", "jobs", "projects", "values", "versions")
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What the store promises it promises on each database."""
-    name = metafunc.module.__name__.rpartition(".")[2].removeprefix("test_store_")
-    if "database" in metafunc.fixturenames and (name in ON_BOTH or name == "test_training_policy"):
-        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+    """What is marked `every_database` the store promises on SQLite and on PostgreSQL."""
+    if "database" in metafunc.fixturenames and metafunc.definition.get_closest_marker("every_database"):
+        postgresql = pytest.param("postgresql", marks=pytest.mark.postgresql)
+        metafunc.parametrize("database", ["sqlite", postgresql], indirect=True)
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+"""`label_studio_ml.helpers` serves classes written for generation 1."""
+
 from __future__ import annotations
 
 from typing import Any

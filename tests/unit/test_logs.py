@@ -1,3 +1,5 @@
+"""Log lines: readable, and without a secret."""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""`ModelResponse` takes what authors return."""
+
 from __future__ import annotations
 
 import warnings

@@ -1,3 +1,5 @@
+"""Settings: where each comes from, what is refused, and the pages that are generated of them."""
+
 from __future__ import annotations
 
 import dataclasses

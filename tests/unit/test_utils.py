@@ -1,3 +1,5 @@
+"""`label_studio_ml.utils`, as authors import it."""
+
 from __future__ import annotations
 
 import subprocess

@@ -1,3 +1,5 @@
+"""Tasks that arrive as bytes: one that cannot be read costs only itself."""
+
 from __future__ import annotations
 
 import json

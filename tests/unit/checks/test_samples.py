@@ -1,3 +1,5 @@
+"""Sample tasks, annotations and clicks that `test` makes up from a labeling config."""
+
 from __future__ import annotations
 
 import csv

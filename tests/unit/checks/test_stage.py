@@ -1,3 +1,5 @@
+"""The stage on which a model is tried out: it plays Label Studio, and leaves the process as it was."""
+
 from __future__ import annotations
 
 import os

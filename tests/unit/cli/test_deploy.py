@@ -1,3 +1,5 @@
+"""`label-studio-ml deploy`: what is sent to Google Cloud, and what is refused before."""
+
 from __future__ import annotations
 
 import itertools

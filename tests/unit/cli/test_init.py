@@ -1,3 +1,5 @@
+"""`label-studio-ml init`: where the folder is made and what the command says."""
+
 from __future__ import annotations
 
 from pathlib import Path

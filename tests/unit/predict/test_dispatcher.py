@@ -1,3 +1,5 @@
+"""Which tasks are predicted together, in which order, and what clients get when something goes wrong."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""The connection to a child process: frames arrive whole, and a child that ends is noticed."""
+
 from __future__ import annotations
 
 import asyncio

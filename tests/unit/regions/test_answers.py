@@ -1,3 +1,5 @@
+"""Regions that answer a question about a whole task: choices, ratings, texts, rankings, taxonomies."""
+
 from __future__ import annotations
 
 import datetime

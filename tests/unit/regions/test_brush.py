@@ -1,3 +1,5 @@
+"""Brush masks: what a model draws comes back exactly."""
+
 from __future__ import annotations
 
 from typing import Any

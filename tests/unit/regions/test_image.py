@@ -1,3 +1,5 @@
+"""Boxes, ellipses, polygons and key points on images, turned ones and clicks included."""
+
 from __future__ import annotations
 
 import contextlib

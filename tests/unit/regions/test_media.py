@@ -1,3 +1,5 @@
+"""Regions of sound, video and time series."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""Spans of plain text, hypertext and paragraphs."""
+
 from __future__ import annotations
 
 import html as entities

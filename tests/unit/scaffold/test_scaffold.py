@@ -1,3 +1,5 @@
+"""Backend folders that `init` writes: what is in them, and what is never overwritten."""
+
 from __future__ import annotations
 
 from pathlib import Path

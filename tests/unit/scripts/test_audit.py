@@ -1,3 +1,5 @@
+"""The audit of dependencies: a known vulnerability fails it, an unreachable service does not."""
+
 from __future__ import annotations
 
 from typing import Any

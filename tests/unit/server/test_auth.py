@@ -1,3 +1,5 @@
+"""Who is let in: passwords, and the secret of webhooks."""
+
 from __future__ import annotations
 
 import base64

@@ -1,3 +1,5 @@
+"""Bodies of requests: compressed, cut off, too large."""
+
 from __future__ import annotations
 
 import gzip

@@ -1,3 +1,5 @@
+"""The OpenAPI document describes what the server takes and answers."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The page for people shows every text and obeys none."""
+
 from __future__ import annotations
 
 from html.parser import HTMLParser

@@ -1,3 +1,5 @@
+"""Under WSGI a body is read only as far as its limit allows."""
+
 from __future__ import annotations
 
 import io

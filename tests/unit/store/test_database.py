@@ -1,3 +1,5 @@
+"""The database: migrations, shared commits, and what it says when it cannot work."""
+
 from __future__ import annotations
 
 import asyncio

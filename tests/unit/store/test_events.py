@@ -1,3 +1,5 @@
+"""Events in the store: they wait until a job takes them, and are pruned afterwards."""
+
 from __future__ import annotations
 
 import functools
@@ -8,6 +10,8 @@ from sqlalchemy import Connection, text
 
 from label_studio_ml.store import events, jobs, projects
 from label_studio_ml.store.database import Database
+
+pytestmark = pytest.mark.every_database
 
 
 @pytest.fixture(autouse=True)

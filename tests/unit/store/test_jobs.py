@@ -1,3 +1,5 @@
+"""Jobs in the store: from queued to over, under leases."""
+
 from __future__ import annotations
 
 import contextlib
@@ -15,6 +17,8 @@ from label_studio_ml.store import events, jobs, projects, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.jobs import Job, State
 from label_studio_ml.store.versions import Version
+
+pytestmark = pytest.mark.every_database
 
 ME, OTHER = "me", "other"
 

@@ -20,6 +20,8 @@ from label_studio_ml.store.database import Database
 from label_studio_ml.store.jobs import State
 from tests.support.postgresql import emptied, server
 
+pytestmark = pytest.mark.postgresql
+
 
 @pytest.fixture
 def database(postgresql: str) -> Iterator[Database]:

@@ -1,3 +1,5 @@
+"""Projects in the store."""
+
 from __future__ import annotations
 
 import pytest
@@ -7,6 +9,8 @@ from label_studio_ml.store import events, jobs, projects, values, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.projects import Project
 from label_studio_ml.store.versions import Version
+
+pytestmark = pytest.mark.every_database
 
 
 def test_an_unknown_project_is_none(database: Database) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as some
 from hypothesis.stateful import (
@@ -200,6 +201,7 @@ def test_the_rules_hold_on_sqlite(migrated: Path, tmp_path: Path) -> None:
     run_state_machine_as_test(OnSqlite, settings=SETTINGS)
 
 
+@pytest.mark.postgresql
 def test_the_rules_hold_on_postgresql(postgresql: str) -> None:
     class OnPostgresql(Store):
         def __init__(self) -> None:

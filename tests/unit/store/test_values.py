@@ -1,3 +1,5 @@
+"""Values that authors keep with `set()`, each version's apart."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -7,6 +9,8 @@ import pytest
 from label_studio_ml.errors import StoreError
 from label_studio_ml.store import projects, values
 from label_studio_ml.store.database import Database
+
+pytestmark = pytest.mark.every_database
 
 
 @pytest.fixture(autouse=True)

@@ -1,3 +1,5 @@
+"""Versions in the store: names, the active one, what may be deleted."""
+
 from __future__ import annotations
 
 import time
@@ -13,6 +15,8 @@ from label_studio_ml.store import projects, values, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.projects import INITIAL_VERSION
 from label_studio_ml.store.versions import Version
+
+pytestmark = pytest.mark.every_database
 
 Write = Callable[[Callable[[Connection], Any]], Any]
 

@@ -1,3 +1,5 @@
+"""What `fit()` gets: a project's annotated tasks, from Label Studio or from events, read as a sequence."""
+
 from __future__ import annotations
 
 import json

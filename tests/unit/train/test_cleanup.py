@@ -1,3 +1,5 @@
+"""Folders of versions: which folder is whose, whatever a project is called."""
+
 from __future__ import annotations
 
 import os

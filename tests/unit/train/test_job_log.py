@@ -1,3 +1,5 @@
+"""The log of a job: bounded, readable while it grows, continued by the next attempt."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,3 +1,5 @@
+"""What people ask about versions and jobs, and what they may do with them."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""When a training starts, and with which events."""
+
 from __future__ import annotations
 
 import json
@@ -19,6 +21,8 @@ from label_studio_ml.train import policy
 from label_studio_ml.train.intake import Arrival, store
 from label_studio_ml.train.policy import Rules
 from label_studio_ml.wire import events as protocol
+
+pytestmark = pytest.mark.every_database
 
 CREATED, UPDATED, DELETED = "ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED"
 ALL_KINDS = [CREATED, UPDATED, DELETED]

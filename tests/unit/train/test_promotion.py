@@ -1,3 +1,5 @@
+"""Which new version may predict: conditions on its metrics."""
+
 from __future__ import annotations
 
 import pytest

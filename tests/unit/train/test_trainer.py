@@ -1,3 +1,5 @@
+"""The trainer runs `fit()`: what becomes a version, and what a failure leaves behind."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Events as Label Studio sends them, brought into the form that the author's `fit()` asks for."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Requests as Label Studio sends them, right and wrong ones."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""What authors return becomes the results of a reply."""
+
 from __future__ import annotations
 
 import collections
