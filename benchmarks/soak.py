@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support import orders, webhooks
+from tests.support import obedient, request_bodies, server_state
 from tests.support.servers import ServerProcess
 
 PROJECTS = ("7", "8", "9")
@@ -46,7 +46,7 @@ MIX = {
     "many tasks": 5,
     "click": 60,
     "equal requests": 30,
-    "failing task": 30,
+    "poison task": 30,
     "nonsense": 40,
     "hang up": 20,
     "event": 20,
@@ -187,11 +187,11 @@ class Client:
             "many tasks": lambda: self._predict(500),
             "click": self._click,
             "equal requests": self._twice,
-            "failing task": lambda: self._guilty("complain"),
+            "poison task": lambda: self._poison("complain"),
             "nonsense": self._nonsense,
             "hang up": self._leave,
             "event": self._event,
-            "setup": lambda: self._expect(200, "POST", "/setup", _encoded(webhooks.setup(self._project))),
+            "setup": lambda: self._expect(200, "POST", "/setup", _encoded(request_bodies.setup(self._project))),
             "health": lambda: self._expect(200, "GET", "/health"),
             "metrics": lambda: self._expect(200, "GET", "/metrics"),
         }
@@ -208,9 +208,9 @@ class Client:
     async def upset(self) -> None:
         """Start a training, and end a worker."""
         self._report.asked["training and crash"] += 1
-        start = {"action": "START_TRAINING", "project": {"id": 7, "label_config": webhooks.CONFIG}}
+        start = {"action": "START_TRAINING", "project": {"id": 7, "label_config": request_bodies.CONFIG}}
         await self._expect(201, "POST", "/webhook", _encoded(start))
-        await self._guilty("exit")
+        await self._poison("exit")
 
     async def close(self) -> None:
         """Close its connections."""
@@ -222,26 +222,26 @@ class Client:
         return self._chance.choice(PROJECTS)
 
     async def _predict(self, count: int) -> None:
-        tasks = orders.tasks(count)
-        self._compare(await self._line.call("POST", "/predict", orders.body(tasks, self._project)), tasks)
+        tasks = obedient.tasks(count)
+        self._compare(await self._line.call("POST", "/predict", obedient.body(tasks, self._project)), tasks)
 
     async def _click(self) -> None:
-        tasks = orders.tasks(1)
-        body = orders.body(tasks, self._project, context=orders.CLICK)
+        tasks = obedient.tasks(1)
+        body = obedient.body(tasks, self._project, context=obedient.CLICK)
         self._compare(await self._line.call("POST", "/predict", body), tasks)
 
     async def _twice(self) -> None:
-        tasks = orders.tasks(2)
-        body = orders.body(tasks, self._project)
+        tasks = obedient.tasks(2)
+        body = obedient.body(tasks, self._project)
         for reply in await asyncio.gather(
             *(line.call("POST", "/predict", body) for line in (self._line, self._other))
         ):
             self._compare(reply, tasks)
 
-    async def _guilty(self, order: str) -> None:
-        guilty = orders.task(order)
-        tasks = [*orders.tasks(2), guilty]
-        self._compare(await self._line.call("POST", "/predict", orders.body(tasks, self._project)), tasks, guilty)
+    async def _poison(self, order: str) -> None:
+        poison = obedient.task(order)
+        tasks = [*obedient.tasks(2), poison]
+        self._compare(await self._line.call("POST", "/predict", obedient.body(tasks, self._project)), tasks, poison)
 
     async def _nonsense(self) -> None:
         status, method, path, body = self._chance.choice(
@@ -256,11 +256,11 @@ class Client:
         await self._expect(status, method, path, body)
 
     async def _leave(self) -> None:
-        body = orders.body(orders.tasks(self._chance.choice([1, 50])), self._project)
+        body = obedient.body(obedient.tasks(self._chance.choice([1, 50])), self._project)
         await self._other.hang_up(body, self._chance.choice([len(body) // 2, 2 * len(body)]))
 
     async def _event(self) -> None:
-        event = webhooks.annotated(self._chance.randint(1, 500), self._project)
+        event = request_bodies.annotated(self._chance.randint(1, 500), self._project)
         await self._expect(201, "POST", "/webhook", _encoded(event))
 
     async def _expect(self, status: int, method: str, path: str, body: bytes = b"") -> None:
@@ -268,14 +268,14 @@ class Client:
         if got != status:
             self._report.wrong.append(f"{method} {path}: {got} instead of {status}: {text[:200]!r}")
 
-    def _compare(self, reply: tuple[int, bytes], tasks: list[orders.Json], *guilty: orders.Json) -> None:
+    def _compare(self, reply: tuple[int, bytes], tasks: list[obedient.Json], *poison: obedient.Json) -> None:
         status, body = reply
         if status != 200:
             self._report.wrong.append(f"/predict: {status}: {body[:200]!r}")
             return
         got = [item["token"] if item else None for item in json.loads(body)["results"]]
-        if got != orders.expected(tasks, guilty):
-            self._report.wrong.append(f"/predict: {got[:5]} instead of {orders.expected(tasks, guilty)[:5]}")
+        if got != obedient.expected(tasks, poison):
+            self._report.wrong.append(f"/predict: {got[:5]} instead of {obedient.expected(tasks, poison)[:5]}")
 
 
 def _encoded(message: Any) -> bytes:
@@ -284,9 +284,9 @@ def _encoded(message: Any) -> bytes:
 
 def samples(server: ServerProcess, done: int) -> list[Sample]:
     """The resident memory of every process of the server now."""
-    weights = orders.resident(server.family())
+    weights = server_state.resident(server.family())
     return [
-        Sample(done, pid, "web" if pid == server.pid else orders.role(pid), megabytes)
+        Sample(done, pid, "web" if pid == server.pid else server_state.role(pid), megabytes)
         for pid, megabytes in weights.items()
     ]
 
@@ -332,7 +332,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         server = ServerProcess(
-            orders.source(), *options(), "--workers", str(given.workers), state=Path(folder, "state")
+            obedient.source(), *options(), "--workers", str(given.workers), state=Path(folder, "state")
         )
         try:
             server.wait_healthy()

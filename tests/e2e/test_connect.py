@@ -8,9 +8,9 @@ import pytest
 
 from scripts.label_studio import LabelStudio
 from scripts.processes import free_port
-from tests.e2e.annotating import KEYWORDS, choice, settles_at, value_of
-from tests.e2e.commands import LOCKED, SECRET, connect, examined, make, ready, refused, seen, wrong
+from tests.support.label_studio_commands import LOCKED, SECRET, connect, examined, make, ready, refused, seen, wrong
 from tests.support.played_backend import Pretend, serving
+from tests.support.sentiment_project import KEYWORDS, choice, settles_at, value_of
 from tests.support.servers import StartServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]

@@ -12,10 +12,10 @@ import pytest
 from label_studio_ml.label_studio.project import LabelStudioApi
 from scripts.label_studio import Json, LabelStudio
 from scripts.processes import free_port
-from tests.e2e.annotating import KEYWORDS, choice
-from tests.e2e.commands import LOCKED, connect, examined, make, ready, seen, wrong
-from tests.support.places import BACKENDS
+from tests.support.label_studio_commands import LOCKED, connect, examined, make, ready, seen, wrong
+from tests.support.paths import BACKENDS
 from tests.support.played_backend import Pretend, serving
+from tests.support.sentiment_project import KEYWORDS, choice
 from tests.support.servers import StartServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]

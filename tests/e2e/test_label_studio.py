@@ -14,13 +14,14 @@ import pytest
 import label_studio_ml
 from scripts.label_studio import CallError, Json, LabelStudio
 from scripts.processes import wait_until
-from tests.e2e.annotating import KEYWORDS, choice, label_config, settles_at, value_of
+from tests.support.paths import BACKENDS
+from tests.support.sentiment_project import KEYWORDS, choice, label_config, settles_at, value_of
 from tests.support.servers import ServerProcess, StartServer, run_command
-from tests.support.stores import Store
+from tests.support.store_snapshot import Store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 
-SLOW_LEARNER = Path(__file__).parent / "backends" / "slow_learner.py"
+SLOW_LEARNER = BACKENDS / "slow_learner.py"
 TEXT_CLASSIFIER = (
     Path(label_studio_ml.__file__).parent / "examples" / "simple_text_classifier" / "text_classifier.py"
 )

@@ -11,13 +11,14 @@ import pytest
 
 from label_studio_ml.label_studio import predictions as late
 from scripts.label_studio import Json, LabelStudio
-from tests.e2e.annotating import choice, label_config, settles_at, value_of
 from tests.e2e.test_label_studio import Connection, connect
+from tests.support.paths import BACKENDS
+from tests.support.sentiment_project import choice, label_config, settles_at, value_of
 from tests.support.servers import StartServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 
-UNHURRIED = Path(__file__).parent / "backends" / "unhurried.py"
+UNHURRIED = BACKENDS / "unhurried.py"
 
 
 def prediction(task: int, version: str = "v1") -> Json:

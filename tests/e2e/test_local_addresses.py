@@ -10,8 +10,8 @@ import pytest
 from label_studio_ml.label_studio.project import LabelStudioApi
 from scripts.label_studio import LabelStudio, LabelStudioServer, cached_venv, install
 from scripts.processes import free_port
-from tests.e2e.annotating import KEYWORDS
-from tests.e2e.commands import examined, make, ready, refused, seen
+from tests.support.label_studio_commands import examined, make, ready, refused, seen
+from tests.support.sentiment_project import KEYWORDS
 from tests.support.servers import StartServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]

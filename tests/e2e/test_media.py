@@ -21,11 +21,12 @@ from label_studio_ml.errors import MediaError
 from label_studio_ml.model import LabelStudioMLBase
 from scripts.label_studio import CallError, LabelStudio, LabelStudioServer
 from scripts.processes import Process, free_port, wait_until
+from tests.support.paths import BACKENDS
 from tests.support.servers import StartServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 
-READER = Path(__file__).parent / "backends" / "media_reader.py"
+READER = BACKENDS / "media_reader.py"
 CONFIG = '<View><Image name="image" value="$image"/><TextArea name="seen" toName="image"/></View>'
 
 

@@ -26,13 +26,14 @@ from PIL import Image
 from scripts.browser import Browser, browser
 from scripts.label_studio import Account, Json, LabelStudio, LabelStudioServer
 from scripts.processes import wait_until
+from tests.support.paths import BACKENDS
 from tests.support.servers import servers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 
 T = TypeVar("T")
 
-BACKEND = Path(__file__).parent / "backends" / "every_region.py"
+BACKEND = BACKENDS / "every_region.py"
 
 IMAGE = """
 <View>

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,11 +12,12 @@ from label_studio_sdk.label_interface import LabelInterface
 
 from label_studio_ml.checks import configs, media, samples
 from scripts.label_studio import LabelStudio
+from tests.support.paths import BACKENDS
 from tests.support.servers import run_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # the first test may have to install Label Studio
 
-OPENER = Path(__file__).parent / "backends" / "opener.py"
+OPENER = BACKENDS / "opener.py"
 BOXES = (
     '<View><Image name="photo" value="$photo"/><RectangleLabels name="thing" toName="photo">'
     '<Label value="Bottle"/><Label value="Cup"/></RectangleLabels></View>'

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.places import BACKENDS
+from tests.support.paths import BACKENDS
 from tests.support.servers import ServerProcess, StartServer, servers
 
 MEGABYTE = 2**20

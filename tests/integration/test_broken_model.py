@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.processes import wait_until
-from tests.support.places import BACKENDS
+from tests.support.paths import BACKENDS
 from tests.support.servers import StartServer
 
 CONFIG = '<View><Text name="text" value="$text"/></View>'

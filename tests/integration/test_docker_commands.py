@@ -18,7 +18,7 @@ import pytest
 
 import label_studio_ml
 from scripts.processes import Process, free_port, wait_until
-from tests.support.places import REPOSITORY
+from tests.support.paths import REPOSITORY
 from tests.support.servers import clean_environment
 
 PACKAGE = ("LICENSE", "README.md", "label_studio_ml", "pyproject.toml")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from scripts.processes import wait_until
-from tests.support.in_process import CONFIG, PROJECT
-from tests.support.places import BACKENDS
+from tests.support.in_process_backend import CONFIG, PROJECT
+from tests.support.paths import BACKENDS
 from tests.support.servers import ServerProcess, StartServer, run_command
 
 Json = dict[str, Any]

@@ -20,10 +20,10 @@ import httpx
 import pytest
 
 from scripts.processes import wait_until
-from tests.support import webhooks
-from tests.support.places import BACKENDS
+from tests.support import request_bodies
+from tests.support.paths import BACKENDS
 from tests.support.servers import ServerProcess, StartServer
-from tests.support.stores import Snapshot, Store
+from tests.support.store_snapshot import Snapshot, Store
 
 ROUNDS = int(os.environ.get("LABEL_STUDIO_ML_FAULT_ROUNDS", "12"))
 SEED = int(os.environ.get("LABEL_STUDIO_ML_FAULT_SEED", "20240229"))
@@ -108,7 +108,7 @@ class Ordeal:
                 self._last_annotation += 1
                 project, annotation = chance.choice(PROJECTS), self._last_annotation
                 try:
-                    reply = client.post("/webhook", json=webhooks.annotated(annotation, project))
+                    reply = client.post("/webhook", json=request_bodies.annotated(annotation, project))
                 except httpx.TransportError as error:
                     self.refusals.append(repr(error))
                     return
@@ -143,8 +143,8 @@ class Ordeal:
                 wait_until(serves, 60, f"version {name} to predict")
 
     def _serves(self, client: httpx.Client, project: str, name: str) -> bool:
-        announced = client.post("/setup", json=webhooks.setup(project))
-        predicted = client.post("/predict", json=webhooks.prediction(project))
+        announced = client.post("/setup", json=request_bodies.setup(project))
+        predicted = client.post("/predict", json=request_bodies.prediction(project))
         return (
             announced.is_success
             and predicted.is_success

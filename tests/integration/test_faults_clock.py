@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from scripts.processes import wait_until
-from tests.support import webhooks
-from tests.support.places import BACKENDS
+from tests.support import request_bodies
+from tests.support.paths import BACKENDS
 from tests.support.servers import StartServer
-from tests.support.stores import Store
+from tests.support.store_snapshot import Store
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_trainings_go_on_in_order_when_the_clock_is_set(
                     clock.write_text(offset)
                 for _ in range(2):
                     last += 1
-                    assert client.post("/webhook", json=webhooks.annotated(last)).status_code == 201
+                    assert client.post("/webhook", json=request_bodies.annotated(last)).status_code == 201
             wait_until(learned, 60, f"all {last} events to be learned from")
 
     received = [row["received_at"] for row in store.read().events]

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from scripts.processes import wait_until
-from tests.support import webhooks
-from tests.support.places import BACKENDS
+from tests.support import request_bodies
+from tests.support.paths import BACKENDS
 from tests.support.servers import ServerProcess, StartServer
-from tests.support.stores import Store
+from tests.support.store_snapshot import Store
 
 MOODY = BACKENDS / "moody.py"
 
@@ -30,7 +30,7 @@ def ledger(tmp_path: Path) -> Path:
 def train(client: httpx.Client, text: str) -> str:
     """Post an event and return the id of its job."""
     wait_until(lambda: client.get("/health").json()["model"]["state"] == "ready", 60, "the model to be ready")
-    job: str = client.post("/webhook", json=webhooks.annotated(1, text=text)).json()["job"]
+    job: str = client.post("/webhook", json=request_bodies.annotated(1, text=text)).json()["job"]
     return job
 
 
@@ -46,8 +46,8 @@ def ended(client: httpx.Client, job: str, timeout: float = 90) -> dict[str, Any]
 
 def serving(client: httpx.Client) -> str:
     """The name of the version that predicts, which `/setup` announces, too."""
-    announced = client.post("/setup", json=webhooks.setup()).json()["model_version"]
-    predicted = client.post("/predict", json=webhooks.prediction()).json()["results"][0]["model_version"]
+    announced = client.post("/setup", json=request_bodies.setup()).json()["model_version"]
+    predicted = client.post("/predict", json=request_bodies.prediction()).json()["results"][0]["model_version"]
     assert predicted == announced
     name: str = announced
     return name

@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from scripts.processes import free_port, wait_until
-from tests.support import webhooks
-from tests.support.places import BACKENDS
+from tests.support import request_bodies
+from tests.support.paths import BACKENDS
 from tests.support.servers import ServerProcess, StartServer, run_command
-from tests.support.stores import Store
+from tests.support.store_snapshot import Store
 
 LEDGER = BACKENDS / "ledger_generation2.py"
 _HEADER = 100
@@ -225,12 +225,12 @@ def refused_and_then_accepted(server: ServerProcess, *, fault: Change, mend: Cha
 
 
 def accept(client: httpx.Client, annotation: int) -> None:
-    reply = client.post("/webhook", json=webhooks.annotated(annotation))
+    reply = client.post("/webhook", json=request_bodies.annotated(annotation))
     assert reply.status_code == 201, reply.text
 
 
 def refuse(client: httpx.Client, annotation: int, told: str) -> None:
-    reply = client.post("/webhook", json=webhooks.annotated(annotation))
+    reply = client.post("/webhook", json=request_bodies.annotated(annotation))
     assert reply.status_code == 503, reply.text
     assert told in reply.json()["error"]
     health = client.get("/health")

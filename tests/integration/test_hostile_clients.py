@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from scripts.processes import wait_until
-from tests.support.places import BACKENDS
+from tests.support.paths import BACKENDS
 from tests.support.servers import ServerProcess, servers
 
 MOST = 20

@@ -18,8 +18,8 @@ import pytest
 
 from scripts.processes import Process, free_port, wait_until
 from tests.support import old_folders
-from tests.support.in_process import CONFIG, PROJECT, annotation
-from tests.support.places import BACKENDS
+from tests.support.in_process_backend import CONFIG, PROJECT, annotation
+from tests.support.paths import BACKENDS
 from tests.support.servers import COMMAND, clean_environment
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))

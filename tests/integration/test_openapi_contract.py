@@ -19,7 +19,7 @@ from label_studio_ml.processes.messages import Source
 from label_studio_ml.server.app import Server
 from label_studio_ml.server.openapi import document
 from scripts.processes import wait_until
-from tests.support.places import BACKENDS
+from tests.support.paths import BACKENDS
 from tests.support.servers import ServerProcess, servers
 
 LOGIN = ("label", "studio-pass")

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from scripts.processes import wait_until
-from tests.support import postgresql, webhooks
-from tests.support.places import BACKENDS
+from tests.support import postgresql, request_bodies
+from tests.support.paths import BACKENDS
 from tests.support.servers import ServerProcess, servers
 
 pytestmark = pytest.mark.postgresql
@@ -27,12 +27,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def announced(client: httpx.Client) -> str:
-    name: str = client.post("/setup", json=webhooks.setup()).json()["model_version"]
+    name: str = client.post("/setup", json=request_bodies.setup()).json()["model_version"]
     return name
 
 
 def serves(client: httpx.Client, version: str) -> bool:
-    prediction = client.post("/predict", json=webhooks.prediction()).json()["results"][0]
+    prediction = client.post("/predict", json=request_bodies.prediction()).json()["results"][0]
     return bool(prediction["model_version"] == version)
 
 
@@ -49,7 +49,7 @@ def test_two_servers_train_and_serve_the_same_versions_out_of_one_database(url: 
             assert announced(other) == before
             for number in range(1, 7):
                 client = one if number % 2 else other
-                assert client.post("/webhook", json=webhooks.annotated(number)).status_code == 201
+                assert client.post("/webhook", json=request_bodies.annotated(number)).status_code == 201
 
             def trained() -> bool:
                 found = one.get("/projects/7/versions").json()["versions"]

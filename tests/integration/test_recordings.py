@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.places import BACKENDS, RECORDINGS
+from tests.support.paths import BACKENDS, RECORDINGS
 from tests.support.servers import ServerProcess, servers
 
 Recording = dict[str, Any]

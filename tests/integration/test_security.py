@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from scripts.processes import wait_until
-from tests.support.places import BACKENDS
+from tests.support.paths import BACKENDS
 from tests.support.servers import ServerProcess, servers
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"

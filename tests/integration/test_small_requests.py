@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from scripts.processes import wait_until
-from tests.support.places import BACKENDS
+from tests.support.paths import BACKENDS
 from tests.support.servers import ServerProcess, servers
 
 TASKS = b'{"tasks": [{"id": 1, "data": {"text": "a"}}, {"id": 2, "data": {"text": "b"}}], "project": "3.4"}'

@@ -7,7 +7,7 @@ import signal
 
 from benchmarks import soak
 from scripts.processes import wait_until
-from tests.support import orders
+from tests.support import obedient, server_state
 from tests.support.servers import StartServer
 
 REQUESTS = 6000
@@ -16,7 +16,7 @@ REQUESTS = 6000
 def test_thousands_of_requests_of_every_kind_are_answered_rightly_in_bounded_memory(
     start_server: StartServer,
 ) -> None:
-    server = start_server(orders.source(), *soak.options())
+    server = start_server(obedient.source(), *soak.options())
 
     report = asyncio.run(soak.run(server, REQUESTS, clients=8, seed=1))
 
@@ -26,7 +26,7 @@ def test_thousands_of_requests_of_every_kind_are_answered_rightly_in_bounded_mem
     assert {life.role for life in lives} == {"web", "worker", "guard"}
     for life in lives:
         assert life.late < life.early + 25, life
-    assert orders.health(server)["queued_tasks"] == 0
+    assert server_state.health(server)["queued_tasks"] == 0
     server.signal(signal.SIGTERM)
     assert server.wait(30) == 0
     wait_until(lambda: not server.family(), 10, "every process of the server to be gone")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.processes import free_port, wait_until
-from tests.support.places import BACKENDS
+from tests.support.paths import BACKENDS
 from tests.support.servers import StartServer, run_command
 
 

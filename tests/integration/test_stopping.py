@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from scripts.processes import wait_until
-from tests.support.places import BACKENDS
+from tests.support.paths import BACKENDS
 from tests.support.servers import ServerProcess, StartServer
 
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from scripts.processes import wait_until
-from tests.support import webhooks
-from tests.support.places import BACKENDS
+from tests.support import request_bodies
+from tests.support.paths import BACKENDS
 from tests.support.servers import StartServer
 
 CLIENTS = 3
@@ -41,14 +41,14 @@ class Client:
                     self._predict(client)
 
     def _setup(self, client: httpx.Client) -> None:
-        reply = client.post("/setup", json=webhooks.setup())
+        reply = client.post("/setup", json=request_bodies.setup())
         if reply.is_success:
             self.answers.append((reply.json()["model_version"], None))
         else:
             self.failures.append(reply.text)
 
     def _predict(self, client: httpx.Client) -> None:
-        reply = client.post("/predict", json=webhooks.prediction())
+        reply = client.post("/predict", json=request_bodies.prediction())
         results = reply.json().get("results")
         if reply.is_success and len(results) == 1 and results[0]:
             self.predicted_by = results[0]["model_version"]
@@ -78,12 +78,12 @@ def test_ten_trainings_and_two_rollbacks_under_load_cost_no_prediction_and_never
     with server.client() as client, ThreadPoolExecutor(CLIENTS) as pool:
 
         def announced() -> str:
-            name: str = client.post("/setup", json=webhooks.setup()).json()["model_version"]
+            name: str = client.post("/setup", json=request_bodies.setup()).json()["model_version"]
             return name
 
         def train(number: int) -> None:
             before = announced()
-            assert client.post("/webhook", json=webhooks.annotated(number)).status_code == 201
+            assert client.post("/webhook", json=request_bodies.annotated(number)).status_code == 201
             wait_until(lambda: announced() != before, 60, f"training {number} to be announced")
             counts[announced()] = number
             everybody_sees(announced())
@@ -101,7 +101,9 @@ def test_ten_trainings_and_two_rollbacks_under_load_cost_no_prediction_and_never
             )
 
         wait_until(
-            lambda: client.post("/predict", json=webhooks.prediction()).is_success, 60, "the model to be ready"
+            lambda: client.post("/predict", json=request_bodies.prediction()).is_success,
+            60,
+            "the model to be ready",
         )
         order = [announced()]
         counts = {order[0]: 0}

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from label_studio_ml.store.database import Database
+from tests.support.host_bench import MakeBench
 from tests.support.media_server import MediaServer, media_server
-from tests.support.model_host import MakeBench
 from tests.support.postgresql import emptied, server
 
 settings.register_profile("unit", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])

@@ -15,7 +15,7 @@ from label_studio_ml.cli import reference
 from label_studio_ml.cli.main import app
 from label_studio_ml.errors import SettingError
 from label_studio_ml.settings import Settings, load, secrets
-from tests.support.places import DOCS
+from tests.support.paths import DOCS
 
 SPECS = dataclasses.fields(Settings)
 OLDER_NAMES = {

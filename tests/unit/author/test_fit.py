@@ -13,8 +13,8 @@ from label_studio_ml import settings
 from label_studio_ml.author import fit
 from label_studio_ml.errors import FitError
 from label_studio_ml.store import versions
-from tests.support.in_process import CONFIG
-from tests.support.model_host import Bench, Learns, MakeBench, Tasks
+from tests.support.host_bench import Bench, Learns, MakeBench, Tasks
+from tests.support.in_process_backend import CONFIG
 
 
 def trained(host: Bench, folder: Path) -> Any:

@@ -13,8 +13,8 @@ import pytest
 from label_studio_ml.errors import LoadError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.store import projects
-from tests.support.in_process import CONFIG
-from tests.support.model_host import MakeBench, Tasks
+from tests.support.host_bench import MakeBench, Tasks
+from tests.support.in_process_backend import CONFIG
 
 
 class Made(LabelStudioMLBase):

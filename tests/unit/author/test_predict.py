@@ -12,8 +12,8 @@ import pytest
 
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.processes.messages import REASONS, Answer
-from tests.support.in_process import CONFIG, region
-from tests.support.model_host import Counting, MakeBench, Tasks
+from tests.support.host_bench import Counting, MakeBench, Tasks
+from tests.support.in_process_backend import CONFIG, region
 
 BAD = "bad"
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.support.in_process import CONFIG
-from tests.support.model_host import Learns, MakeBench
+from tests.support.host_bench import Learns, MakeBench
+from tests.support.in_process_backend import CONFIG
 
 
 class Constant(Learns):

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 from label_studio_ml.cli.main import app
 from label_studio_ml.errors import SourceError, UsageError
 from scripts.processes import free_port
-from tests.support.doctor import look
-from tests.support.in_process import CONFIG
+from tests.support.doctor_findings import look
+from tests.support.in_process_backend import CONFIG
 from tests.support.played_backend import Pretend, serving
 
 pytestmark = pytest.mark.usefixtures("no_settings_from_outside")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from label_studio_ml.model import LabelStudioMLBase
-from tests.support.in_process import CONFIG, PROJECT, served
+from tests.support.in_process_backend import CONFIG, PROJECT, served
 
 GIVEN = {"config_file": "net.yaml", "threshold": 0.25}
 """What a person typed after `--with`."""

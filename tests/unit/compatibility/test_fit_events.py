@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from label_studio_ml.model import LabelStudioMLBase
-from tests.support.in_process import annotation, served
-from tests.support.learners import Learner, Remembers, Tasks
+from tests.support.in_process_backend import annotation, served
+from tests.support.learning_models import Learner, Remembers, Tasks
 
 
 class Events(Remembers):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.in_process import PROJECT, annotation, served
-from tests.support.learners import Learner
+from tests.support.in_process_backend import PROJECT, annotation, served
+from tests.support.learning_models import Learner
 
 
 class Completions(Learner):

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.in_process import served
-from tests.support.learners import Learner, Remembers, Tasks
+from tests.support.in_process_backend import served
+from tests.support.learning_models import Learner, Remembers, Tasks
 
 
 class EventAndData(Remembers):

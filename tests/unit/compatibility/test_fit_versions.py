@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.in_process import served
-from tests.support.learners import Learner, Remembers
+from tests.support.in_process_backend import served
+from tests.support.learning_models import Learner, Remembers
 
 
 def test_a_fit_that_changes_nothing_makes_no_version(tmp_path: Path) -> None:

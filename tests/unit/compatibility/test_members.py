@@ -16,7 +16,7 @@ import semver
 from label_studio_sdk.label_interface import LabelInterface
 
 from label_studio_ml.model import LabelStudioMLBase, get_all_classes_inherited_LabelStudioMLBase
-from tests.support.in_process import CONFIG, served
+from tests.support.in_process_backend import CONFIG, served
 
 Tasks = list[dict[str, Any]]
 TOKEN = "0123456789abcdef0123456789abcdef01234567"

@@ -14,7 +14,7 @@ from label_studio_sdk.label_interface.objects import PredictionValue
 
 from label_studio_ml.author import functions, source
 from label_studio_ml.model import LabelStudioMLBase, ModelResponse
-from tests.support.in_process import region, served
+from tests.support.in_process_backend import region, served
 
 Tasks = list[dict[str, Any]]
 

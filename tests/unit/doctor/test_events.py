@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from label_studio_ml.doctor.findings import Status
-from tests.support.doctor import LOCKED, look, the_one
+from tests.support.doctor_findings import LOCKED, look, the_one
 from tests.support.played_backend import Pretend, serving
 
 pytestmark = pytest.mark.usefixtures("no_settings_from_outside")

@@ -12,8 +12,8 @@ from label_studio_ml.doctor.caller import Caller
 from label_studio_ml.doctor.findings import Finding, Status
 from label_studio_ml.doctor.scene import Scene, sample_tasks
 from label_studio_ml.wire.deadlines import Deadlines
-from tests.support.doctor import PATIENT, bad, look, the_one
-from tests.support.in_process import CONFIG, region
+from tests.support.doctor_findings import PATIENT, bad, look, the_one
+from tests.support.in_process_backend import CONFIG, region
 from tests.support.played_backend import Pretend, serving
 
 pytestmark = pytest.mark.usefixtures("no_settings_from_outside")

@@ -10,7 +10,7 @@ import trustme
 
 from label_studio_ml.doctor.findings import Status
 from scripts.processes import free_port
-from tests.support.doctor import LOCKED, bad, look, the_one
+from tests.support.doctor_findings import LOCKED, bad, look, the_one
 from tests.support.played_backend import Pretend, serving
 
 pytestmark = pytest.mark.usefixtures("no_settings_from_outside")

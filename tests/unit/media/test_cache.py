@@ -19,7 +19,7 @@ import pytest
 from label_studio_ml.errors import MediaError
 from label_studio_ml.media.cache import Cache, holding
 from scripts.processes import wait_until
-from tests.support.places import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 
 def key(word: str) -> str:

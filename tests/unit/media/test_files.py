@@ -17,7 +17,7 @@ from label_studio_ml import settings, utils
 from label_studio_ml.errors import MediaError
 from label_studio_ml.media.files import LabelStudio, Media
 from label_studio_ml.model import LabelStudioMLBase
-from tests.support.in_process import served
+from tests.support.in_process_backend import served
 from tests.support.media_server import File, MediaServer
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"

@@ -18,7 +18,7 @@ from hypothesis import strategies as some
 from label_studio_ml.processes import channel
 from label_studio_ml.processes.channel import Channel, Child, Connection
 from scripts.processes import wait_until
-from tests.support.places import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 PATIENCE = 20.0
 FRAMES = [b"", b"a", b"hello", bytes(range(256)), b"\x00\x00\x00\x05"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from label_studio_ml import regions
 from label_studio_ml.regions import RegionError
-from tests.support.places import DOCS
+from tests.support.paths import DOCS
 from tests.support.region_checks import refused
 
 CONFIG = """

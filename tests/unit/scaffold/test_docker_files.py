@@ -16,7 +16,7 @@ import yaml
 
 from label_studio_ml.scaffold.write import FILES
 from label_studio_ml.settings import Settings, load
-from tests.support.places import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 FOLDERS = pytest.mark.parametrize("folder", [REPOSITORY, FILES], ids=["repository", "scaffold"])
 

@@ -12,7 +12,7 @@ import pytest
 from label_studio_ml.api import init_app
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.server.wsgi import TestResponse
-from tests.support.in_process import Served, served
+from tests.support.in_process_backend import Served, served
 
 CALLS = [
     ("GET", "/jobs"),

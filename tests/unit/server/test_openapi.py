@@ -14,7 +14,7 @@ from label_studio_ml import __version__, settings
 from label_studio_ml.processes.messages import Source
 from label_studio_ml.server.app import Server, create_app
 from label_studio_ml.server.openapi import Operation, document
-from tests.support.places import RECORDINGS
+from tests.support.paths import RECORDINGS
 
 REQUESTS = sorted(RECORDINGS.glob("*.json"))
 

@@ -11,7 +11,7 @@ import pytest
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.processes.messages import REASONS, Problem
 from label_studio_ml.server.metrics import Metrics
-from tests.support.in_process import Served, region, served
+from tests.support.in_process_backend import Served, region, served
 
 SENTENCE = (
     "the prediction does not fit the labeling config: result[1] for control `sentiment` (Choices) has the label "

@@ -19,7 +19,7 @@ from label_studio_ml import api
 from label_studio_ml.api import init_app
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.server.wsgi import BackendApp, TestClient
-from tests.support.in_process import CONFIG, PROJECT, Served, region
+from tests.support.in_process_backend import CONFIG, PROJECT, Served, region
 
 Tasks = list[dict[str, Any]]
 BODY = {"tasks": [{"id": 1, "data": {"text": "x"}}], "project": PROJECT, "label_config": CONFIG}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from label_studio_ml.wire import events
-from tests.support.places import RECORDINGS
+from tests.support.paths import RECORDINGS
 
 
 def recorded(number: str) -> tuple[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 
 from label_studio_ml.errors import BodyTooLarge, RequestError
 from label_studio_ml.wire import requests
-from tests.support.places import RECORDINGS
+from tests.support.paths import RECORDINGS
 
 REQUESTS = sorted(RECORDINGS.glob("*.json"))
 KINDS: dict[str, Any] = {

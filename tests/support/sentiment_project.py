@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from scripts.label_studio import Json
 from scripts.processes import wait_until
+from tests.support.paths import BACKENDS
 
-KEYWORDS = Path(__file__).parent / "backends" / "keywords.py"
+KEYWORDS = BACKENDS / "keywords.py"
 
 
 def label_config(*labels: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from scripts.label_studio import Json, LabelStudio
 from scripts.processes import wait_until
-from tests.e2e.annotating import label_config
+from tests.support.sentiment_project import label_config
 from tests.support.servers import ServerProcess, run_command
 
 LOCKED = ("--basic-auth-user", "label", "--basic-auth-pass", "studio")

@@ -16,7 +16,7 @@ from label_studio_ml.store import jobs, projects, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.versions import Version
 from label_studio_ml.train import trainer
-from tests.support.in_process import CONFIG, region
+from tests.support.in_process_backend import CONFIG, region
 
 Tasks = list[dict[str, Any]]
 

@@ -7,7 +7,7 @@ from typing import Any
 from label_studio_ml.doctor.examine import Question, examine
 from label_studio_ml.doctor.findings import Finding, Status
 from label_studio_ml.wire.deadlines import Deadlines
-from tests.support.in_process import CONFIG
+from tests.support.in_process_backend import CONFIG
 
 PATIENT = {"connect": 10.0, "health": 10.0, "setup": 10.0, "predict": 20.0, "webhook": 10.0, "versions": 10.0}
 """Deadlines that a busy machine keeps; a test of slowness shortens one of them."""
