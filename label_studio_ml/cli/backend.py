@@ -7,10 +7,11 @@ import os
 import re
 import weakref
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import httpx
+import msgspec
 
 from .. import settings
 from ..author import source
@@ -18,19 +19,22 @@ from ..errors import BackendError, UsageError
 from ..settings import Settings
 from ..store.database import Database
 from ..train.manage import Manager
+from ..wire import replies
+
+T = TypeVar("T")
 
 
 class Backend(Protocol):
-    """Both ways look the same; see `Manager`."""
+    """What `Manager` and `Remote` both answer."""
 
-    def list_jobs(self, project_id: str | None = None) -> list[dict[str, Any]]: ...  # noqa: D102
-    def show_job(self, job_id: str) -> dict[str, Any]: ...  # noqa: D102
-    def job_log(self, job_id: str, offset: int = 0) -> dict[str, Any]: ...  # noqa: D102
-    def cancel_job(self, job_id: str) -> dict[str, Any]: ...  # noqa: D102
-    def retry_job(self, job_id: str) -> dict[str, Any]: ...  # noqa: D102
-    def list_versions(self, project_id: str | None = None) -> list[dict[str, Any]]: ...  # noqa: D102
-    def show_version(self, project_id: str, name: str) -> dict[str, Any]: ...  # noqa: D102
-    def activate_version(self, project_id: str, name: str) -> dict[str, Any]: ...  # noqa: D102
+    def list_jobs(self, project_id: str | None = None) -> list[replies.Job]: ...  # noqa: D102
+    def show_job(self, job_id: str) -> replies.JobDetails: ...  # noqa: D102
+    def job_log(self, job_id: str, offset: int = 0) -> replies.JobLog: ...  # noqa: D102
+    def cancel_job(self, job_id: str) -> replies.JobDetails: ...  # noqa: D102
+    def retry_job(self, job_id: str) -> replies.JobDetails: ...  # noqa: D102
+    def list_versions(self, project_id: str | None = None) -> list[replies.Version]: ...  # noqa: D102
+    def show_version(self, project_id: str, name: str) -> replies.VersionDetails: ...  # noqa: D102
+    def activate_version(self, project_id: str, name: str) -> replies.VersionDetails: ...  # noqa: D102
     def delete_version(self, project_id: str, name: str) -> None: ...  # noqa: D102
 
 
@@ -42,44 +46,40 @@ class Remote:
         self._client = httpx.Client(base_url=url.rstrip("/"), auth=auth, timeout=120)
         weakref.finalize(self, self._client.close)
 
-    def list_jobs(self, project_id: str | None = None) -> list[dict[str, Any]]:  # noqa: D102
-        found: list[dict[str, Any]] = self._call("GET", "/jobs", params={"project": project_id or ""})["jobs"]
-        return found
+    def list_jobs(self, project_id: str | None = None) -> list[replies.Job]:  # noqa: D102
+        return self._call("GET", "/jobs", replies.Jobs, params={"project": project_id or ""}).jobs
 
-    def show_job(self, job_id: str) -> dict[str, Any]:  # noqa: D102
-        return self._call("GET", f"/jobs/{quote(job_id, safe='')}")
+    def show_job(self, job_id: str) -> replies.JobDetails:  # noqa: D102
+        return self._call("GET", f"/jobs/{_quoted(job_id)}", replies.JobDetails)
 
-    def job_log(self, job_id: str, offset: int = 0) -> dict[str, Any]:  # noqa: D102
-        return self._call("GET", f"/jobs/{quote(job_id, safe='')}/log", params={"offset": offset})
+    def job_log(self, job_id: str, offset: int = 0) -> replies.JobLog:  # noqa: D102
+        return self._call("GET", f"/jobs/{_quoted(job_id)}/log", replies.JobLog, params={"offset": offset})
 
-    def cancel_job(self, job_id: str) -> dict[str, Any]:  # noqa: D102
-        return self._call("POST", f"/jobs/{quote(job_id, safe='')}/cancel")
+    def cancel_job(self, job_id: str) -> replies.JobDetails:  # noqa: D102
+        return self._call("POST", f"/jobs/{_quoted(job_id)}/cancel", replies.JobDetails)
 
-    def retry_job(self, job_id: str) -> dict[str, Any]:  # noqa: D102
-        return self._call("POST", f"/jobs/{quote(job_id, safe='')}/retry")
+    def retry_job(self, job_id: str) -> replies.JobDetails:  # noqa: D102
+        return self._call("POST", f"/jobs/{_quoted(job_id)}/retry", replies.JobDetails)
 
-    def list_versions(self, project_id: str | None = None) -> list[dict[str, Any]]:  # noqa: D102
+    def list_versions(self, project_id: str | None = None) -> list[replies.Version]:  # noqa: D102
         if project_id is None:
-            known: list[str] = self._call("GET", "/projects")["projects"]
+            known = self._call("GET", "/projects", replies.Projects).projects
             return [version for project in known for version in self.list_versions(project)]
-        found: list[dict[str, Any]] = self._call("GET", f"/projects/{quote(project_id, safe='')}/versions")[
-            "versions"
-        ]
-        return found
+        return self._call("GET", f"/projects/{_quoted(project_id)}/versions", replies.Versions).versions
 
-    def show_version(self, project_id: str, name: str) -> dict[str, Any]:  # noqa: D102
-        return self._version(project_id, "show", name)
+    def show_version(self, project_id: str, name: str) -> replies.VersionDetails:  # noqa: D102
+        return self._of_version(project_id, "show", name, replies.VersionDetails)
 
-    def activate_version(self, project_id: str, name: str) -> dict[str, Any]:  # noqa: D102
-        return self._version(project_id, "activate", name)
+    def activate_version(self, project_id: str, name: str) -> replies.VersionDetails:  # noqa: D102
+        return self._of_version(project_id, "activate", name, replies.VersionDetails)
 
     def delete_version(self, project_id: str, name: str) -> None:  # noqa: D102
-        self._version(project_id, "remove", name)
+        self._of_version(project_id, "remove", name, replies.Done)
 
-    def _version(self, project_id: str, verb: str, name: str) -> dict[str, Any]:
-        return self._call("POST", f"/projects/{quote(project_id, safe='')}/{verb}", json={"version": name})
+    def _of_version(self, project_id: str, verb: str, name: str, kind: type[T]) -> T:
+        return self._call("POST", f"/projects/{_quoted(project_id)}/{verb}", kind, json={"version": name})
 
-    def _call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+    def _call(self, method: str, path: str, kind: type[T], **more: Any) -> T:
         try:
             reply = self._client.request(method, path, **more)
         except httpx.HTTPError as error:
@@ -87,12 +87,16 @@ class Remote:
         if reply.status_code == 401:
             raise UsageError("The backend wants a user and a password: --basic-auth-user, --basic-auth-pass.")
         try:
-            answer: dict[str, Any] = reply.json()
-        except ValueError:
+            if reply.status_code >= 400:
+                failure = msgspec.json.decode(reply.content, type=dict[str, Any])
+                raise BackendError(failure.get("error", f"The backend answered {reply.status_code}."))
+            return msgspec.json.decode(reply.content, type=kind)
+        except msgspec.DecodeError:
             raise BackendError(f"{self._client.base_url} does not look like a backend.") from None
-        if reply.status_code >= 400:
-            raise BackendError(answer.get("error", f"The backend answered {reply.status_code}."))
-        return answer
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="")
 
 
 def reach(target: str, url: str | None, **given: Any) -> Backend:

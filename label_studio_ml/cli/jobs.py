@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
+import msgspec
 import typer
 
+from ..wire.replies import JobDetails
 from . import backend
 from .options import Password, Project, Target, Url, User, ago, metrics, show_table
 
@@ -26,14 +28,14 @@ def list_jobs(
     server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
     rows = [
         [
-            job["job"],
-            job["project"],
-            job["state"],
-            job["started_by"],
-            ago(job["created_at"]),
-            str(job["attempts"]),
-            "" if job["progress"] is None else f"{job['progress']:.0%}",
-            " ".join(filter(None, [metrics(job["metrics"]), job["error"]])),
+            job.job,
+            job.project,
+            job.state,
+            job.started_by,
+            ago(job.created_at),
+            str(job.attempts),
+            "" if job.progress is None else f"{job.progress:.0%}",
+            " ".join(filter(None, [metrics(job.metrics), job.error])),
         ]
         for job in server.list_jobs(project)
     ]
@@ -67,13 +69,13 @@ def job_logs(
     offset, was_active = 0, False
     while True:
         part = server.job_log(job, offset)
-        typer.echo(part["text"], nl=False)
-        more = part["offset"] != offset
-        offset = part["offset"]
+        typer.echo(part.text, nl=False)
+        more = part.offset != offset
+        offset = part.offset
         if not more:
-            if not (follow and (part["active"] or was_active)):
+            if not (follow and (part.active or was_active)):
                 return
-            was_active = part["active"]  # the last lines may come a moment after the end
+            was_active = part.active  # the last lines may come a moment after the end
             time.sleep(0.5)
 
 
@@ -87,7 +89,7 @@ def cancel_job(
 ) -> None:
     """End a job that waits or runs; its events are done with."""
     server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
-    state = server.cancel_job(job)["state"]
+    state = server.cancel_job(job).state
     ending = "is being ended" if state == "started" else f"is {state}"
     typer.echo(f"Job {job} {ending}.")
 
@@ -102,11 +104,11 @@ def retry_job(
 ) -> None:
     """Run the events of a job that is over once more, as a new job."""
     server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
-    typer.echo(f"Queued as job {server.retry_job(job)['job']}.")
+    typer.echo(f"Queued as job {server.retry_job(job).job}.")
 
 
-def _print(job: dict[str, Any]) -> None:
-    for name, value in job.items():
+def _print(job: JobDetails) -> None:
+    for name, value in msgspec.structs.asdict(job).items():
         if value not in (None, "", {}):
             shown = ago(value) if name.endswith("_at") else value
             typer.echo(f"{name:13} {shown}")

@@ -6,6 +6,7 @@ import json
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import asdict
 
 from ..errors import UsageError
 from . import backend
@@ -30,15 +31,15 @@ def list_versions(
     server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
     rows = [
         [
-            "*" if version["active"] else "",
-            version["project"],
-            str(version["number"]),
-            version["version"],
-            version["state"],
-            ago(version["created_at"]),
-            "" if version["duration"] is None else f"{version['duration']:.1f} s",
-            str(version["trained_on"].get("tasks", "")),
-            " ".join(filter(None, [metrics(version["metrics"]), version["error"]])),
+            "*" if version.active else "",
+            version.project,
+            str(version.number),
+            version.version,
+            version.state,
+            ago(version.created_at),
+            "" if version.duration is None else f"{version.duration:.1f} s",
+            str(version.trained_on.get("tasks", "")),
+            " ".join(filter(None, [metrics(version.metrics), version.error])),
         ]
         for version in server.list_versions(project)
     ]
@@ -57,7 +58,7 @@ def show_version(
 ) -> None:
     """Show everything about a version."""
     server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
-    typer.echo(json.dumps(server.show_version(_project(server, project), name), indent=2))
+    typer.echo(json.dumps(asdict(server.show_version(_project(server, project), name)), indent=2))
 
 
 @versions_app.command("activate")
@@ -72,7 +73,7 @@ def activate_version(
     """Let a version predict from now on, an older one as well; no prediction fails meanwhile."""
     server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
     version = server.activate_version(_project(server, project), name)
-    typer.echo(f"Version {version['version']} predicts for project {version['project']}.")
+    typer.echo(f"Version {version.version} predicts for project {version.project}.")
 
 
 @versions_app.command("delete")
@@ -104,8 +105,8 @@ def diff_versions(
     server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
     chosen = _project(server, project)
     left, right = server.show_version(chosen, first), server.show_version(chosen, second)
-    rows = [[name, _shown(one), _shown(other)] for name, one, other in _differences(left, right)]
-    show_table(["", left["version"], right["version"]], rows)
+    rows = [[name, _shown(one), _shown(other)] for name, one, other in _differences(asdict(left), asdict(right))]
+    show_table(["", left.version, right.version], rows)
 
 
 def _differences(left: dict[str, Any], right: dict[str, Any], prefix: str = "") -> list[tuple[str, Any, Any]]:
@@ -127,7 +128,7 @@ def _shown(value: Any) -> str:
 def _project(server: Backend, project: str | None) -> str:
     if project is not None:
         return project
-    known = sorted({str(version["project"]) for version in server.list_versions()})
+    known = sorted({version.project for version in server.list_versions()})
     if len(known) == 1:
         return known[0]
     raise UsageError(f"Name the project with --project; this backend knows {', '.join(known) or 'none yet'}.")

@@ -153,6 +153,12 @@ class Job(msgspec.Struct):
     error: str | None
 
 
+class JobDetails(Job):
+    """One training; `error_detail` is the whole error, with where it was raised."""
+
+    error_detail: str | None
+
+
 class Jobs(msgspec.Struct):
     """The newest first."""
 
@@ -174,7 +180,7 @@ class Projects(msgspec.Struct):
 
 
 class Version(msgspec.Struct):
-    """A version. `created_at` in seconds since 1970, `duration` in seconds; `values` where one is asked for."""
+    """A version. `created_at` in seconds since 1970, `duration` in seconds."""
 
     version: str
     number: int
@@ -190,8 +196,13 @@ class Version(msgspec.Struct):
     workdir: str
     job: str | None
     error: str | None
-    train_output: dict[str, Any] = {}
-    values: dict[str, Any] = {}
+
+
+class VersionDetails(Version):
+    """One version, with what fit() returned and what the author's `set()` keeps for it."""
+
+    train_output: dict[str, Any]
+    values: dict[str, Any]
 
 
 class Versions(msgspec.Struct):

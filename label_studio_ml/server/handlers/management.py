@@ -39,22 +39,26 @@ class Management:
         offset = (("offset", {"type": "string", "pattern": r"^[0-9]{1,18}$"}),)
         return [
             (get("/jobs", "The newest jobs.", replies.Jobs, query=project), self.list_jobs),
-            (get("/jobs/{job}", "One job.", replies.Job, replies=some), self.show_job),
+            (get("/jobs/{job}", "One job.", replies.JobDetails, replies=some), self.show_job),
             (
                 get("/jobs/{job}/log", "What a job printed.", replies.JobLog, query=offset, replies=some),
                 self.job_log,
             ),
-            (post("/jobs/{job}/cancel", "End a job.", None, replies.Job, some), self.cancel_job),
-            (post("/jobs/{job}/retry", "Run a job once more.", None, replies.Job, some), self.retry_job),
+            (post("/jobs/{job}/cancel", "End a job.", None, replies.JobDetails, some), self.cancel_job),
+            (post("/jobs/{job}/retry", "Run a job once more.", None, replies.JobDetails, some), self.retry_job),
             (get("/projects", "The projects that the store knows.", replies.Projects), self.list_projects),
             (get("/projects/{project}/versions", "A project's versions.", replies.Versions), self.list_versions),
             (
-                post("/projects/{project}/show", "One version.", VersionRequest, replies.Version, some),
+                post("/projects/{project}/show", "One version.", VersionRequest, replies.VersionDetails, some),
                 self.show_version,
             ),
             (
                 post(
-                    "/projects/{project}/activate", "Let a version predict.", VersionRequest, replies.Version, some
+                    "/projects/{project}/activate",
+                    "Let a version predict.",
+                    VersionRequest,
+                    replies.VersionDetails,
+                    some,
                 ),
                 self.activate_version,
             ),
@@ -71,11 +75,11 @@ class Management:
     async def list_jobs(self, request: Request) -> Response:
         """`GET /jobs?project=…`."""
         project = requests.name(request.query_params.get("project", ""), "project") or None
-        return JSONResponse({"jobs": await asyncio.to_thread(self._manager.list_jobs, project)})
+        return _reply(replies.Jobs(await asyncio.to_thread(self._manager.list_jobs, project)))
 
     async def show_job(self, request: Request) -> Response:
         """`GET /jobs/{job}`."""
-        return JSONResponse(await asyncio.to_thread(self._manager.show_job, _named_in(request, "job")))
+        return _reply(await asyncio.to_thread(self._manager.show_job, _named_in(request, "job")))
 
     async def job_log(self, request: Request) -> Response:
         """`GET /jobs/{job}/log?offset=…`."""
@@ -83,18 +87,18 @@ class Management:
         if not re.fullmatch(r"\d{1,18}", offset, re.ASCII):
             raise RequestError("The query's `offset` must be a whole number.")
         job = _named_in(request, "job")
-        return JSONResponse(await asyncio.to_thread(self._manager.job_log, job, int(offset)))
+        return _reply(await asyncio.to_thread(self._manager.job_log, job, int(offset)))
 
     async def cancel_job(self, request: Request) -> Response:
         """`POST /jobs/{job}/cancel`."""
-        return JSONResponse(await asyncio.to_thread(self._manager.cancel_job, _named_in(request, "job")))
+        return _reply(await asyncio.to_thread(self._manager.cancel_job, _named_in(request, "job")))
 
     async def retry_job(self, request: Request) -> Response:
         """`POST /jobs/{job}/retry`."""
         job = await asyncio.to_thread(self._manager.retry_job, _named_in(request, "job"))
         self._server.scheduler.nudge()
         await self._server.settle_in_process()
-        return JSONResponse(job)
+        return _reply(job)
 
     async def list_projects(self, _request: Request) -> Response:
         """`GET /projects`."""
@@ -103,26 +107,26 @@ class Management:
     async def list_versions(self, request: Request) -> Response:
         """`GET /projects/{project}/versions`."""
         found = await asyncio.to_thread(self._manager.list_versions, _named_in(request, "project"))
-        return JSONResponse({"versions": found})
+        return _reply(replies.Versions(found))
 
     async def show_version(self, request: Request) -> Response:
         """`POST /projects/{project}/show`."""
         project, name = await self._named(request)
-        return JSONResponse(await asyncio.to_thread(self._manager.show_version, project, name))
+        return _reply(await asyncio.to_thread(self._manager.show_version, project, name))
 
     async def activate_version(self, request: Request) -> Response:
         """`POST /projects/{project}/activate`: answers when the version predicts."""
         project, name = await self._named(request)
         serving = self._server.serving
-        number = (await asyncio.to_thread(self._manager.show_version, project, name))["number"]
+        number = (await asyncio.to_thread(self._manager.show_version, project, name)).number
         await serving.know(project)  # before it changes: what serves now is what stays should loading fail
         await asyncio.to_thread(self._manager.activate_version, project, name)
         await serving.refresh()
         version = await asyncio.to_thread(self._manager.show_version, project, name)
         if serving.number(project) != number:
-            why = version["error"] or "another was activated meanwhile"
+            why = version.error or "another was activated meanwhile"
             raise LoadError(f"Version {name} cannot be loaded, so {serving.name(project)} stays: {why}")
-        return JSONResponse(version)
+        return _reply(version)
 
     async def delete_version(self, request: Request) -> Response:
         """`POST /projects/{project}/remove`."""
@@ -139,3 +143,7 @@ class Management:
 def _named_in(request: Request, what: str) -> str:
     """A job or project that the path names."""
     return requests.name(request.path_params[what], what)
+
+
+def _reply(said: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(said), media_type="application/json")

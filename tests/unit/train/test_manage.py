@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Connection
 
@@ -16,6 +16,7 @@ from label_studio_ml.store import jobs, projects, values, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.versions import Version
 from label_studio_ml.train.manage import Manager
+from label_studio_ml.wire.replies import JobLog
 
 ME = "me"
 
@@ -68,10 +69,10 @@ def activate(database: Database, number: int, project_id: str = "1") -> None:
 
 def test_jobs_are_listed_newest_first_of_one_project_or_of_all(manager: Manager, database: Database) -> None:
     first, second = add(database, "1"), add(database, "2")
-    assert [job["job"] for job in manager.list_jobs()] == [second, first]
-    assert [job["job"] for job in manager.list_jobs("1")] == [first]
+    assert [job.job for job in manager.list_jobs()] == [second, first]
+    assert [job.job for job in manager.list_jobs("1")] == [first]
     assert manager.list_jobs("3") == []
-    assert [job["job"] for job in manager.list_jobs(limit=1)] == [second]
+    assert [job.job for job in manager.list_jobs(limit=1)] == [second]
 
 
 def test_a_job_shows_everything_that_is_known_of_it(manager: Manager, database: Database) -> None:
@@ -83,22 +84,23 @@ def test_a_job_shows_everything_that_is_known_of_it(manager: Manager, database: 
 
     database.write(change)
     running = manager.show_job(job_id)
-    assert (running["state"], running["progress"], running["metrics"]) == ("started", 0.5, {"loss": 0.25})
-    assert (running["project"], running["started_by"], running["attempts"]) == ("1", "ANNOTATION_CREATED", 1)
-    assert running["created_at"] <= running["started_at"]
+    assert (running.state, running.progress, running.metrics) == ("started", 0.5, {"loss": 0.25})
+    assert (running.project, running.started_by, running.attempts) == ("1", "ANNOTATION_CREATED", 1)
+    assert running.started_at is not None
+    assert running.created_at <= running.started_at
     database.write(jobs.fail, job_id, ME, "short", "everything")
     over = manager.show_job(job_id)
-    assert (over["state"], over["error"], over["error_detail"]) == ("failed", "short", "everything")
-    assert "error_detail" not in manager.list_jobs()[0]
-    json.dumps(over)
+    assert (over.state, over.error, over.error_detail) == ("failed", "short", "everything")
+    assert not hasattr(manager.list_jobs()[0], "error_detail")
+    assert msgspec.json.encode(over)
 
 
 def test_a_job_that_waits_says_until_when(manager: Manager, database: Database) -> None:
     job_id = database.write(jobs.add, "1", "A", not_before=5e9)
-    assert manager.show_job(job_id)["due_at"] == 5e9
+    assert manager.show_job(job_id).due_at == 5e9
     manager.cancel_job(job_id)
-    assert manager.show_job(job_id)["due_at"] is None
-    assert manager.show_job(add(database))["due_at"] is None
+    assert manager.show_job(job_id).due_at is None
+    assert manager.show_job(add(database)).due_at is None
 
 
 @pytest.mark.parametrize("ask", ["show_job", "job_log", "cancel_job", "retry_job"])
@@ -109,17 +111,17 @@ def test_a_job_that_does_not_exist_is_said_not_to(manager: Manager, ask: str) ->
 
 def test_a_log_is_read_part_by_part_while_it_grows(manager: Manager, database: Database, tmp_path: Path) -> None:
     job_id = add(database)
-    assert manager.job_log(job_id) == {"text": "", "offset": 0, "active": True}
+    assert manager.job_log(job_id) == JobLog("", 0, active=True)
     log = settings.load({}, model_dir=tmp_path).job_log(job_id)
     log.parent.mkdir(parents=True)
     log.write_text("one\n")
-    assert manager.job_log(job_id) == {"text": "one\n", "offset": 4, "active": True}
-    assert manager.job_log(job_id, 4) == {"text": "", "offset": 4, "active": True}
+    assert manager.job_log(job_id) == JobLog("one\n", 4, active=True)
+    assert manager.job_log(job_id, 4) == JobLog("", 4, active=True)
     with log.open("a") as file:
         file.write("two\n")
-    assert manager.job_log(job_id, 4) == {"text": "two\n", "offset": 8, "active": True}
+    assert manager.job_log(job_id, 4) == JobLog("two\n", 8, active=True)
     fail(database, job_id)
-    assert manager.job_log(job_id, 8) == {"text": "", "offset": 8, "active": False}
+    assert manager.job_log(job_id, 8) == JobLog("", 8, active=False)
 
 
 def test_a_log_that_was_begun_anew_is_read_from_its_beginning(
@@ -129,7 +131,7 @@ def test_a_log_that_was_begun_anew_is_read_from_its_beginning(
     log = settings.load({}, model_dir=tmp_path).job_log(job_id)
     log.parent.mkdir(parents=True)
     log.write_text("new\n")
-    assert manager.job_log(job_id, 1000)["text"] == "new\n"
+    assert manager.job_log(job_id, 1000).text == "new\n"
 
 
 def test_a_long_log_comes_in_parts_that_make_up_the_whole(
@@ -142,10 +144,10 @@ def test_a_long_log_comes_in_parts_that_make_up_the_whole(
     log.write_text(whole)
     parts, offset = [], 0
     while part := manager.job_log(job_id, offset):
-        parts.append(part["text"])
-        if part["offset"] == offset:
+        parts.append(part.text)
+        if part.offset == offset:
             break
-        offset = part["offset"]
+        offset = part.offset
     assert len(parts) > 2
     assert "".join(parts) == whole
 
@@ -157,22 +159,22 @@ def test_a_part_never_ends_inside_a_letter(manager: Manager, database: Database,
     whole = "x" + 200_000 * "ä" + "日"
     log.write_bytes(whole.encode() + "ä".encode()[:1])  # the last letter is being written
     text, offset = "", 0
-    while (part := manager.job_log(job_id, offset))["offset"] != offset:
-        text, offset = text + part["text"], part["offset"]
+    while (part := manager.job_log(job_id, offset)).offset != offset:
+        text, offset = text + part.text, part.offset
     assert text == whole
     with log.open("ab") as file:
         file.write("ä".encode()[1:])
-    assert manager.job_log(job_id, offset)["text"] == "ä"
+    assert manager.job_log(job_id, offset).text == "ä"
 
 
 def test_a_job_is_cancelled_and_tried_again(manager: Manager, database: Database) -> None:
     job_id = add(database)
-    assert manager.cancel_job(job_id)["state"] == "cancelled"
+    assert manager.cancel_job(job_id).state == "cancelled"
     again = manager.retry_job(job_id)
-    assert again["state"] == "queued"
-    assert again["job"] != job_id
+    assert again.state == "queued"
+    assert again.job != job_id
     with pytest.raises(RequestError, match="is queued; only a job that is over can be tried again"):
-        manager.retry_job(again["job"])
+        manager.retry_job(again.job)
 
 
 # --- versions --------------------------------------------------------------------------------------------
@@ -184,9 +186,9 @@ def test_versions_are_listed_newest_first_and_the_active_one_is_marked(
     publish(database)
     publish(database, "2")
     activate(database, 1)
-    listed = [(one["project"], one["number"], one["active"], one["state"]) for one in manager.list_versions("1")]
+    listed = [(one.project, one.number, one.active, one.state) for one in manager.list_versions("1")]
     assert listed == [("1", 1, True, "ready"), ("1", 0, False, "ready")]
-    everything = {(one["project"], one["number"]): one["active"] for one in manager.list_versions()}
+    everything = {(one.project, one.number): one.active for one in manager.list_versions()}
     assert everything == {("1", 1): True, ("1", 0): False, ("2", 1): False, ("2", 0): True}
 
 
@@ -201,20 +203,20 @@ def test_a_version_shows_everything_that_is_known_of_it(manager: Manager, databa
     version = publish(database, **facts)
     shown = manager.show_version("1", "1")
     assert shown == manager.show_version("1", version.name)
-    assert (shown["train_output"], shown["metrics"], shown["trained_on"]) == (
+    assert (shown.train_output, shown.metrics, shown.trained_on) == (
         {"weights": "w"},
         {"f1": 0.5},
         {"tasks": 3},
     )
-    assert shown["values"] == {"a": 1, "model_version": version.name}
-    assert (shown["parent"], shown["duration"], shown["job"], shown["active"]) == (0, 1.5, "job", False)
-    json.dumps(shown)
+    assert shown.values == {"a": 1, "model_version": version.name}
+    assert (shown.parent, shown.duration, shown.job, shown.active) == (0, 1.5, "job", False)
+    assert msgspec.json.encode(shown)
 
 
 def test_no_token_of_label_studio_is_shown(manager: Manager, database: Database) -> None:
     database.write(projects.save, "1", access_token="very-secret")
     publish(database)
-    assert "very-secret" not in json.dumps([manager.list_versions(), manager.show_version("1", "1")])
+    assert "very-secret" not in str([manager.list_versions(), manager.show_version("1", "1")])
 
 
 @pytest.mark.parametrize("ask", ["show_version", "activate_version", "delete_version"])
@@ -227,9 +229,9 @@ def test_a_version_that_does_not_exist_is_said_not_to(manager: Manager, ask: str
 
 def test_activating_and_going_back(manager: Manager, database: Database) -> None:
     publish(database)
-    assert manager.activate_version("1", "1")["active"] is True
-    assert manager.activate_version("1", "0")["active"] is True
-    assert manager.show_version("1", "1")["active"] is False
+    assert manager.activate_version("1", "1").active is True
+    assert manager.activate_version("1", "0").active is True
+    assert manager.show_version("1", "1").active is False
 
 
 def test_a_deleted_version_is_gone_with_its_values_and_files(
@@ -238,7 +240,7 @@ def test_a_deleted_version_is_gone_with_its_values_and_files(
     workdir = trained(database, tmp_path)
     manager.delete_version("1", "1")
     assert not workdir.exists()
-    assert [one["number"] for one in manager.list_versions("1")] == [0]
+    assert [one.number for one in manager.list_versions("1")] == [0]
     assert database.read(values.items, "1", 1) == {}
 
 
