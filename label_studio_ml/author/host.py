@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ..errors import LabelStudioError, SourceError
-from ..processes.messages import Answer, Description
+from ..processes.messages import Answer, Description, Predict
 from ..settings import Settings
 from ..store import projects
 from ..store.database import Database
@@ -106,32 +106,22 @@ class ModelHost:
 
     def predict(
         self,
-        project_id: str,
-        label_config: str | None,
-        number: int,
-        tasks: Sequence[bytes],
-        sizes: Sequence[int],
-        params: dict[str, Any],
+        call: Predict,
         streamed: Callable[[Answer], None] | None = None,
         loading: Callable[[bool], None] = lambda _over: None,
     ) -> Answer:
-        """Predict for the tasks of some requests; see `Predictor.answer`.
+        """Predict for the tasks of some requests, if possible by calling the author once.
 
         Args:
-            project_id: the project.
-            label_config: the labeling config sent with the request; None for the one known.
-            number: the version to use.
-            tasks: as JSON, those of one request after those of another.
-            sizes: how many tasks each request has; several only if none has a context.
-            params: `context` and whatever else came with the request.
+            call: the tasks, whose they are, and with which version.
             streamed: told of results that are ready before the rest.
             loading: told when an instance has to be constructed first (False), and when it is (True).
 
         Raises:
             LoadError: the instance cannot be constructed.
         """
-        with self._instances.borrow(project_id, label_config, number, loading) as instance:
-            answer = self._predictor.answer(instance, tasks, sizes, params, streamed)
+        with self._instances.borrow(call.project_id, call.label_config, call.version, loading) as instance:
+            answer = self._predictor.answer(instance, call, streamed)
             self._remarks.tell(state_of(instance))
         return answer
 

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from ..errors import InvalidPrediction, PredictError, message, one_line
-from ..processes.messages import Answer, Problem
+from ..processes.messages import Answer, Predict, Problem
 from ..validation.checker import Checker
 from ..wire import results
 from . import signatures
@@ -54,27 +54,19 @@ class Predictor:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def answer(
-        self,
-        instance: Any,
-        tasks: Sequence[bytes],
-        sizes: Sequence[int],
-        params: dict[str, Any],
-        streamed: Streamed | None = None,
-    ) -> Answer:
+    def answer(self, instance: Any, call: Predict, streamed: Streamed | None = None) -> Answer:
         """Predict for the tasks of some requests, in one call where that works.
 
         A task whose prediction fails gets `[]` and a `Problem`; the others get theirs.
 
         Args:
             instance: of the author's class.
-            tasks: as JSON, those of one request after those of another.
-            sizes: how many tasks each request has; several only if none has a context.
-            params: `context` and whatever else came with the request.
+            call: the tasks, and what came with them.
             streamed: told of results that are ready before the rest, when predict() is a generator.
         """
         state = state_of(instance)
-        given = _decoded(tasks)
+        given, sizes = _decoded(call.tasks), call.sizes
+        params: dict[str, Any] = msgspec.json.decode(call.params)
         understood = [task for task in given if isinstance(task, dict)]
         if len(understood) < len(given):
             sizes = _sizes_without(given, sizes)
@@ -82,7 +74,7 @@ class Predictor:
         reply = _Reply(instance, given, interactive, streamed if len(sizes) == 1 and not interactive else None)
         with at_work(state):
             attempt = _Attempt(self, instance, params, reply if reply.streamed else None)
-            items = attempt.run(understood, list(sizes)) if understood else []
+            items = attempt.run(understood, sizes) if understood else []
         answer = reply.complete(items)
         answer.mergeable = self.merges
         return answer

@@ -96,10 +96,12 @@ class Scene:
     def ask(self, tasks: Sequence[Json], context: Json | None = None) -> Asked:
         """One request for predictions."""
         before = len(self.host.calls)
-        params = {"login": None, "password": None, "context": context}
+        params = msgspec.json.encode({"login": None, "password": None, "context": context})
         encoded = [msgspec.json.encode(task) for task in tasks]
         config = self.plan.label_config.xml
-        answer = self.host.predict(self.project, config, self.number, encoded, [len(encoded)], params)
+        answer = self.host.predict(
+            messages.Predict(self.project, config, self.number, encoded, [len(encoded)], params)
+        )
         predictions = [_decoded(item) for item in answer.results]
         return Asked(predictions, answer.problems, self.host.calls[before:], answer.version)
 

@@ -13,14 +13,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from ..errors import ClientGone, PredictError, Unavailable, WorkerDied
-from ..processes.messages import Answer, Problem
+from ..processes.messages import Answer, Predict, Problem
 from ..settings import Settings
 from ..wire.requests import task_id
 from ..wire.results import NOTHING
 from .late import Entry, Late
 from .queue import Queues
 from .request import Flight, Piece, Predictions, Request
-from .runner import Call, Room, Runner
+from .runner import Room, Runner
 
 _GLANCE = 0.1
 """Seconds between two looks at the requests that wait."""
@@ -322,7 +322,10 @@ class Dispatcher:
                 self._waited(now - piece.request.since)
         first = pieces[0].request
         tasks = pieces[0].tasks if len(pieces) == 1 else [task for piece in pieces for task in piece.tasks]
-        call = Call(first.project_id, first.label_config, tasks, [len(piece) for piece in pieces], first.params)
+        # Version and worker are chosen in one go: a swap in between must not part them.
+        version = self._active_version(first.project_id)
+        sizes = [len(piece) for piece in pieces]
+        call = Predict(first.project_id, first.label_config, version, tasks, sizes, first.params)
         self._runner.submit(call, _Running(self, pieces), room)
 
     def _breathe(self, answered: int, seconds: float) -> None:

@@ -12,13 +12,11 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import msgspec
-
 from ..author.host import ModelHost
 from ..errors import LoadError
-from ..processes.messages import Answer
+from ..processes.messages import Answer, Predict
 from ..settings import Settings
-from .runner import Call, Listener, ModelStatus, Room
+from .runner import Listener, ModelStatus, Room
 
 
 class InProcess:
@@ -73,7 +71,7 @@ class InProcess:
         """See `Runner`."""
         return room != "ahead" and len(self._calls) < self._capacity
 
-    def submit(self, call: Call, listener: Listener, room: Room) -> None:  # noqa: ARG002 - no call ends the process
+    def submit(self, call: Predict, listener: Listener, room: Room) -> None:  # noqa: ARG002 - no call ends the process
         """See `Runner`."""
         task = asyncio.get_running_loop().create_task(self._run(call, listener))
         self._calls.add(task)
@@ -84,22 +82,15 @@ class InProcess:
 
         task.add_done_callback(done)
 
-    async def _run(self, call: Call, listener: Listener) -> None:
+    async def _run(self, call: Predict, listener: Listener) -> None:
         started = time.perf_counter()
         loop = asyncio.get_running_loop()
-        number = self._active_version(call.project_id)
 
         def streamed(answer: Answer) -> None:
             loop.call_soon_threadsafe(listener.streamed, answer)
 
-        def predict() -> Answer:
-            params = msgspec.json.decode(call.params)
-            return self._host.predict(
-                call.project_id, call.label_config, number, call.tasks, call.sizes, params, streamed
-            )
-
         try:
-            answer = await loop.run_in_executor(self._executor, predict)
+            answer = await loop.run_in_executor(self._executor, self._host.predict, call, streamed)
         except Exception as error:  # noqa: BLE001 - whatever it is, the request must hear of it
             listener.failed(error)
         else:

@@ -17,10 +17,10 @@ from typing import Any
 
 from ..errors import LabelStudioError, LoadError, SourceError, WorkerDied
 from ..processes import channel, messages
-from ..processes.messages import Broken, Configure, Ready, Source, Stop
+from ..processes.messages import Broken, Configure, Predict, Ready, Source, Stop
 from ..settings import Settings
 from .process import Process
-from .runner import Call, Listener, ModelStatus, Room
+from .runner import Listener, ModelStatus, Room
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
 _FIRST_REFUSAL = 1.0
@@ -66,7 +66,6 @@ class Pool:
         self._workers: list[Process] = []
         self._retired: set[Process] = set()
         self._reserved: Process | None = None
-        self._ids = itertools.count(1)
         self._names = itertools.count(1)
         self._chores: set[asyncio.Task[None]] = set()
         self._failures = self._refusals = self._died_loading = 0
@@ -147,7 +146,7 @@ class Pool:
             usable = [worker for worker in self._workers if worker.usable]
             self._reserved = min(usable, key=lambda worker: len(worker.calls), default=None)
 
-    def submit(self, call: Call, listener: Listener, room: Room) -> None:
+    def submit(self, call: Predict, listener: Listener, room: Room) -> None:
         """See `Runner`."""
         self._used_at = time.monotonic()
         worker = self._free(room)
@@ -156,8 +155,7 @@ class Pool:
             return
         if room == "alone":
             worker.alone, self._reserved = True, None
-        # Worker and version are chosen in one go: a swap in between must not part them.
-        worker.predict(next(self._ids), self._active_version(call.project_id), call, listener)
+        worker.predict(call, listener)
 
     def _free(self, room: Room) -> Process | None:
         """The worker with the least to do that can take such a call."""
@@ -193,7 +191,7 @@ class Pool:
         worker = next((worker for worker in self._workers if worker.usable), None)
         if worker is None:
             raise WorkerDied("There is no process that could store them.")
-        reply = await worker.ask(messages.Store(next(self._ids), project_id, predictions))
+        reply = await worker.ask(messages.Store(project_id, predictions))
         if reply.error:
             raise LabelStudioError(reply.error)
 
@@ -304,7 +302,7 @@ class Pool:
             raise worker.broken
 
     async def _warm(self, worker: Process, project_id: str, label_config: str | None, version: int) -> str:
-        reply = await worker.ask(messages.Warm(next(self._ids), project_id, label_config, version))
+        reply = await worker.ask(messages.Warm(project_id, label_config, version))
         name: str = reply.version
         return name
 

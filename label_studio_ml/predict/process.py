@@ -11,8 +11,8 @@ from typing import Any
 
 from ..errors import LoadError, WorkerDied
 from ..processes import channel, messages
-from ..processes.messages import Description
-from .runner import Call, Listener
+from ..processes.messages import Description, Predict
+from .runner import Listener
 
 _WEIGHT = 0.3
 """How much the last call counts for what a call is expected to take."""
@@ -66,19 +66,15 @@ class Process:
         except psutil.Error:
             return 0
 
-    def predict(self, number: int, version: int, call: Call, listener: Listener) -> None:
-        """Send a call; `number` identifies it."""
-        self.calls[number] = _Running(listener, time.monotonic(), len(call.sizes))
+    def predict(self, call: Predict, listener: Listener) -> None:
+        """Send a call."""
+        self.calls[call.id] = _Running(listener, time.monotonic(), len(call.sizes))
         key = (call.project_id, call.label_config)
         self.loaded[key] = None
         self.loaded.move_to_end(key)
         if len(self.loaded) > self.most_loaded:
             self.loaded.popitem(last=False)
-        self._send(
-            messages.Predict(
-                number, call.project_id, call.label_config, version, call.tasks, call.sizes, call.params
-            )
-        )
+        self._send(call)
 
     def ask(self, message: messages.Warm | messages.Store) -> asyncio.Future[Any]:
         """Send a message; the future brings the reply, or WorkerDied."""

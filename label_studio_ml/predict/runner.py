@@ -8,20 +8,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from ..processes.messages import Answer, Description
-
-
-class Call(msgspec.Struct):
-    """One call of predict() to be: the tasks (JSON) of requests of one project that may share it.
-
-    `sizes` has the number of tasks of each request; `params` is JSON.
-    """
-
-    project_id: str
-    label_config: str | None
-    tasks: list[bytes]
-    sizes: list[int]
-    params: bytes
+from ..processes.messages import Answer, Description, Predict
 
 
 class ModelStatus(msgspec.Struct):
@@ -90,8 +77,8 @@ class Runner(Protocol):
     def keep_free(self, wanted: bool) -> None:
         """Give one worker nothing new, so that there will be room `alone`; or not any more."""
 
-    def submit(self, call: Call, listener: Listener, room: Room) -> None:
-        """Take up a call now; `has_room` has just said that it can be."""
+    def submit(self, call: Predict, listener: Listener, room: Room) -> None:
+        """Take up a call now: `has_room` has just said that it can be, and the version is the active one."""
 
     async def warm(self, project_id: str, label_config: str | None) -> str:
         """Load the instance of a project's active version and return the version's name.

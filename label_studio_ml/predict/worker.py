@@ -8,8 +8,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import msgspec
-
 from .. import logs
 from ..author import child
 from ..errors import BackendError, one_line
@@ -68,16 +66,7 @@ def _predict(worker: child.Loaded, message: messages.Predict) -> messages.Answer
         child.reply(worker.line, messages.Streamed(message.id, answer))
 
     started = time.perf_counter()
-    answer = worker.host.predict(
-        message.project_id,
-        message.label_config,
-        message.version,
-        message.tasks,
-        message.sizes,
-        msgspec.json.decode(message.params),
-        streamed,
-        loading,
-    )
+    answer = worker.host.predict(message, streamed, loading)
     return messages.Answered(message.id, answer, time.perf_counter() - started)
 
 

@@ -5,6 +5,7 @@ First what both kinds of children share, then predict workers, then trainers.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any, get_args
 
@@ -103,33 +104,47 @@ class Broken(msgspec.Struct, tag="broken"):
 # --- predict workers -----------------------------------------------------------------------------------
 
 
-class Warm(msgspec.Struct, tag="warm"):
+_next_id = itertools.count(1).__next__
+
+
+class Warm(msgspec.Struct, tag="warm", frozen=True):
     """Have the instance for this project and version ready."""
 
-    id: int
     project_id: str
     label_config: str | None
+    """The labeling config to load it with; None for the one known."""
     version: int
+    """Number of the version."""
+    id: int = msgspec.field(default_factory=_next_id)
+    """What replies to it refer to."""
 
 
-class Predict(msgspec.Struct, tag="predict"):
-    """Predict for the tasks of some requests; `sizes` has how many each brought. `params` is JSON."""
+class Predict(msgspec.Struct, tag="predict", frozen=True):
+    """One call of predict(): the tasks of some requests that may share it."""
 
-    id: int
     project_id: str
     label_config: str | None
+    """The labeling config as sent with the requests; None for the one known."""
     version: int
+    """Number of the version to predict with."""
     tasks: list[bytes]
+    """As JSON, those of one request after those of another."""
     sizes: list[int]
-    params: bytes
+    """How many tasks each request has; several only if none has a context."""
+    params: bytes = b"{}"
+    """As JSON: `context` and whatever else came with the requests."""
+    id: int = msgspec.field(default_factory=_next_id)
+    """What replies to it refer to."""
 
 
-class Store(msgspec.Struct, tag="store"):
+class Store(msgspec.Struct, tag="store", frozen=True):
     """Have Label Studio store predictions that became ready after their request was answered."""
 
-    id: int
     project_id: str
     predictions: list[dict[str, Any]]
+    """Each with `task` (its id), `result`, `score` and `model_version`."""
+    id: int = msgspec.field(default_factory=_next_id)
+    """What the reply to it refers to."""
 
 
 class Warmed(msgspec.Struct, tag="warmed"):

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from label_studio_ml import settings
 from label_studio_ml.author.host import ModelHost
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.processes.messages import Answer
+from label_studio_ml.processes.messages import Answer, Predict
 from label_studio_ml.store import jobs, projects, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.versions import Version
@@ -33,7 +33,8 @@ class Bench:
         made = [
             msgspec.json.encode({"id": next(ids), "data": {"text": text}}) for texts in groups for text in texts
         ]
-        return self.host.predict(project, CONFIG, number, made, [len(texts) for texts in groups], params)
+        sizes = [len(texts) for texts in groups]
+        return self.host.predict(Predict(project, CONFIG, number, made, sizes, msgspec.json.encode(params)))
 
     def predict(self, *texts: str, **more: Any) -> list[Any]:
         """The decoded results for one request."""

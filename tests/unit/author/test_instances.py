@@ -12,6 +12,7 @@ import pytest
 
 from label_studio_ml.errors import LoadError
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.processes.messages import Predict
 from label_studio_ml.store import projects
 from tests.support.host_bench import MakeBench, Tasks
 from tests.support.in_process_backend import CONFIG
@@ -53,7 +54,7 @@ def test_an_instance_is_made_once_for_a_project_a_config_and_a_version(bench: Ma
     for _ in range(3):
         host.predict("x")
     assert Kept.made == ["7"]
-    host.host.predict("7", "<View><Text name='t' value='$t'/></View>", 0, [b"{}"], [1], {})
+    host.host.predict(Predict("7", "<View><Text name='t' value='$t'/></View>", 0, [b"{}"], [1]))
     assert Kept.made == ["7", "7"]
 
 

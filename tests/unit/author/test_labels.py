@@ -14,6 +14,7 @@ from label_studio_ml import settings
 from label_studio_ml.author.host import ModelHost
 from label_studio_ml.author.labels import LabelUse, remarks
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.processes.messages import Predict
 from label_studio_ml.store.database import Database
 
 CONFIG = """
@@ -54,7 +55,7 @@ def test_a_loaded_model_says_once_which_labels_have_no_counterpart(
     detector = host(Detector, tmp_path, database)
     for _ in range(3):
         detector.warm("7", CONFIG, 0)
-        detector.predict("7", CONFIG, 0, TASKS, [len(TASKS)], {})
+        detector.predict(Predict("7", CONFIG, 0, TASKS, [len(TASKS)]))
     (level, left_out), (other_level, never) = told(caplog)
     assert (level, other_level) == ("INFO", "WARNING")
     assert left_out == (
@@ -93,7 +94,7 @@ def test_several_instances_for_threads_say_it_once(
     caplog.set_level(logging.INFO)
     detector = host(Busy, tmp_path, database, threads=2)
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda _: detector.predict("7", CONFIG, 0, TASKS, [len(TASKS)], {}), range(2)))
+        list(threads.map(lambda _: detector.predict(Predict("7", CONFIG, 0, TASKS, [len(TASKS)])), range(2)))
     assert len(instances) == 2
     assert len(told(caplog)) == 2
 
@@ -114,7 +115,7 @@ def test_a_map_made_by_the_first_prediction_is_told_after_it(
     lazy = host(Lazy, tmp_path, database)
     lazy.warm("7", CONFIG, 0)
     assert told(caplog) == []
-    lazy.predict("7", CONFIG, 0, TASKS, [len(TASKS)], {})
+    lazy.predict(Predict("7", CONFIG, 0, TASKS, [len(TASKS)]))
     ((level, message),) = told(caplog)
     assert level == "WARNING"
     assert "cannot produce `Airplane` of" in message

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.processes.messages import REASONS, Answer
+from label_studio_ml.processes.messages import REASONS, Answer, Predict
 from tests.support.host_bench import Counting, MakeBench, Tasks
 from tests.support.in_process_backend import CONFIG, region
 
@@ -293,7 +293,7 @@ def streamed(bench: MakeBench, model: type[Any], *texts: str) -> tuple[list[Answ
     Streams.handed_on.clear()
     Streams.calls, model.calls = [], []
     tasks = [msgspec.json.encode({"id": place, "data": {"text": text}}) for place, text in enumerate(texts)]
-    rest = bench(model).host.predict("7", CONFIG, 0, tasks, [len(tasks)], {}, hand_on)
+    rest = bench(model).host.predict(Predict("7", CONFIG, 0, tasks, [len(tasks)]), hand_on)
     items = [msgspec.json.decode(item) for part in [*parts, rest] for item in part.results]
     return parts, rest, [round(item["score"] * 100) if item else None for item in items]
 

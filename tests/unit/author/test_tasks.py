@@ -11,6 +11,7 @@ import pytest
 from label_studio_ml import settings
 from label_studio_ml.author.host import ModelHost
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.processes.messages import Predict
 from label_studio_ml.store.database import Database
 
 
@@ -34,7 +35,7 @@ def task(number: int) -> bytes:
 def test_a_task_that_cannot_be_read_costs_only_itself(database: Database, tmp_path: Path, odd: bytes) -> None:
     Echo.given.clear()
     host = ModelHost(Echo, {}, settings.load({}, model_dir=tmp_path), database)
-    answer = host.predict("1", None, 0, [task(1), odd, task(2), odd, task(3)], [3, 1, 1], {})
+    answer = host.predict(Predict("1", None, 0, [task(1), odd, task(2), odd, task(3)], [3, 1, 1]))
     found = [json.loads(item) and json.loads(item)["result"][0]["id"] for item in answer.results]
     assert found == ["1", [], "2", [], "3"]
     assert [problem.place for problem in answer.problems] == [1, 3]
@@ -45,6 +46,6 @@ def test_a_task_that_cannot_be_read_costs_only_itself(database: Database, tmp_pa
 def test_when_no_task_can_be_read_the_model_is_not_asked(database: Database, tmp_path: Path) -> None:
     Echo.given.clear()
     host = ModelHost(Echo, {}, settings.load({}, model_dir=tmp_path), database)
-    answer = host.predict("1", None, 0, [b"[]", b"1"], [2], {})
+    answer = host.predict(Predict("1", None, 0, [b"[]", b"1"], [2]))
     assert answer.results == [b"[]", b"[]"]
     assert Echo.given == []

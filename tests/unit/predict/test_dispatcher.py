@@ -17,13 +17,13 @@ from label_studio_ml import settings
 from label_studio_ml.errors import ClientGone, LabelStudioError, LoadError, PredictError, Unavailable, WorkerDied
 from label_studio_ml.predict.dispatcher import Dispatcher
 from label_studio_ml.predict.request import Predictions
-from label_studio_ml.predict.runner import Call, Listener, ModelStatus, Room
-from label_studio_ml.processes.messages import Answer, Problem
+from label_studio_ml.predict.runner import Listener, ModelStatus, Room
+from label_studio_ml.processes.messages import Answer, Predict, Problem
 
 pytestmark = pytest.mark.anyio
 
 
-def given(call: Call) -> list[list[str]]:
+def given(call: Predict) -> list[list[str]]:
     """The tasks of a call, request by request."""
     tasks = iter(call.tasks)
     return [[json.loads(next(tasks)) for _ in range(size)] for size in call.sizes]
@@ -46,7 +46,7 @@ class Running:
     """A call that the runner holds until the test says how it ends."""
 
     runner: Runner
-    call: Call
+    call: Predict
     listener: Listener
     room: Room
     over: bool = False
@@ -105,7 +105,7 @@ class Runner:
     def keep_free(self, wanted: bool) -> None:
         self.kept_free = wanted
 
-    def submit(self, call: Call, listener: Listener, room: Room) -> None:
+    def submit(self, call: Predict, listener: Listener, room: Room) -> None:
         assert self.has_room(room)
         self.free -= 1
         self.started.append(Running(self, call, listener, room))
