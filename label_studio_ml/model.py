@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import sys
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import msgspec
-import semver
-from label_studio_sdk._extensions.label_studio_tools.core.label_config import parse_config
-from label_studio_sdk.label_interface import LabelInterface
-
-from .author import functions, signatures, state
-from .author.functions import predict_fn, update_fn
-from .author.labels import LabelUse, label_map
-from .author.source import get_all_classes_inherited_LabelStudioMLBase
 from .errors import MediaError
+from .instance import functions, signatures, state
+from .instance.base import Instance
+from .instance.classes import model_classes
+from .instance.functions import predict_fn, update_fn
+from .instance.labels import LabelUse, label_map
 from .response import ModelResponse
 from .utils import addresses_in, is_preload_needed
 from .wire import events
-
-if TYPE_CHECKING:
-    from label_studio_sdk import LabelStudio
 
 __all__ = [
     "LabelStudioMLBase",
@@ -34,7 +28,7 @@ __all__ = [
 ]
 
 
-class LabelStudioMLBase:
+class LabelStudioMLBase(Instance):
     """A model behind Label Studio. Override `predict()`, perhaps `setup()` and `fit()`.
 
     One instance serves one project, one labeling config and one version, and is kept loaded between requests.
@@ -70,14 +64,6 @@ class LabelStudioMLBase:
     TRAIN_DEBOUNCE: float | None = None
     """Quiet seconds after an event before fit(annotations) starts; `--train-debounce` goes before it."""
 
-    _state: state.InstanceState
-
-    def __new__(cls, *_args: Any, **_kwargs: Any) -> LabelStudioMLBase:  # noqa: PYI034 - Self needs 3.11
-        """Give the instance its state before the author's `__init__` runs."""
-        instance = super().__new__(cls)
-        instance._state = state.take_prepared()
-        return instance
-
     def __init__(
         self,
         project_id: str | None = None,
@@ -103,8 +89,7 @@ class LabelStudioMLBase:
             self.use_label_config(label_config)
         if train_output:
             self.train_output = train_output
-        known.hostname = hostname or known.hostname
-        known.access_token = access_token or known.access_token
+        known.connect_to(hostname or None, access_token or None)
         untouched = known.version.number == 0 and not known.version.base_name
         if untouched and known.version.name != self.INITIAL_MODEL_VERSION:
             known.set("model_version", self.INITIAL_MODEL_VERSION)
@@ -112,141 +97,6 @@ class LabelStudioMLBase:
 
     def setup(self) -> None:
         """Author's hook: load weights, `self.set("model_version", …)`. Called once per instance."""
-
-    # --- what the instance knows -----------------------------------------------------------------------
-
-    @property
-    def project_id(self) -> str:
-        """Id of the Label Studio project; empty outside one."""
-        return self._state.project.id
-
-    @project_id.setter
-    def project_id(self, value: str | None) -> None:
-        self._state.project = msgspec.structs.replace(self._state.project, id=str(value or ""))
-
-    @property
-    def label_config(self) -> str:
-        """The labeling config (XML)."""
-        return self._state.project.label_config
-
-    @label_config.setter
-    def label_config(self, value: str | None) -> None:
-        self.use_label_config(value or "")
-
-    @cached_property
-    def parsed_label_config(self) -> dict[str, Any]:
-        """The labeling config as `{control: {type, to_name, inputs, labels, labels_attrs, …}}`."""
-        return parse_config(self.label_config) if self.label_config else {}
-
-    @cached_property
-    def label_interface(self) -> LabelInterface:
-        """`label_studio_sdk`'s `LabelInterface` of the labeling config."""
-        return LabelInterface(config=self.label_config or "<View></View>")
-
-    def use_label_config(self, label_config: str) -> None:
-        """Switch to another labeling config."""
-        self._state.project = msgspec.structs.replace(self._state.project, label_config=label_config)
-        self.__dict__.pop("parsed_label_config", None)
-        self.__dict__.pop("label_interface", None)
-        self._state.label_uses.clear()
-
-    @cached_property
-    def train_output(self) -> dict[str, Any]:
-        """What `fit()` returned for the version this instance serves; `{}` before any training."""
-        return self._state.train_output
-
-    @property
-    def hostname(self) -> str:
-        """Label Studio's address."""
-        return self._state.hostname
-
-    @hostname.setter
-    def hostname(self, value: str) -> None:
-        self._state.hostname = value
-
-    @property
-    def access_token(self) -> str:
-        """The token for Label Studio as it was set or received. See `get_label_studio_access_token`."""
-        return self._state.access_token
-
-    @access_token.setter
-    def access_token(self, value: str) -> None:
-        self._state.access_token = value
-
-    @property
-    def extra_params(self) -> dict[str, Any]:
-        """What was typed into "extra params" when the backend was connected."""
-        return self._state.extra_params
-
-    @extra_params.setter
-    def extra_params(self, value: dict[str, Any] | str) -> None:
-        self.set_extra_params(value)
-
-    def set_extra_params(self, extra_params: dict[str, Any] | str) -> None:
-        """Replace the extra params of this instance."""
-        text = extra_params if isinstance(extra_params, str) else msgspec.json.encode(extra_params).decode()
-        self._state.project = msgspec.structs.replace(self._state.project, extra_params=text)
-
-    @property
-    def workdir(self) -> str | None:
-        """Folder of the version this instance serves; during `fit()` the folder of the version to be."""
-        return self._state.workdir
-
-    @workdir.setter
-    def workdir(self, value: str | None) -> None:  # authors of generation 1 had this name to themselves
-        self._state.workdir = value
-
-    # --- values that survive restarts ------------------------------------------------------------------
-
-    def get(self, key: str) -> Any:
-        """A value stored with `set()` for this project; None when there is none."""
-        return self._state.get(key)
-
-    def set(self, key: str, value: Any) -> None:
-        """Store a value for this project. Inside `fit()` it is stored together with the new version, or not at all.
-
-        Args:
-            key: any name; `model_version` is the name under which predictions appear in Label Studio.
-            value: a string (comes back as a string) or anything else that is JSON (comes back as itself).
-        """
-        self._state.set(key, value)
-
-    def has(self, key: str) -> bool:
-        """Whether a value is stored under the key."""
-        return self._state.has(key)
-
-    @property
-    def model_version(self) -> semver.Version | str | None:
-        """Name of the version this instance serves: a `semver.Version` where it parses, else a string."""
-        name = self.get("model_version")
-        if not name:
-            return None
-        try:
-            return semver.Version.parse(str(name))
-        except ValueError:
-            return str(name)
-
-    @model_version.setter
-    def model_version(self, value: Any) -> None:  # authors of generation 1 had this name to themselves
-        self.set("model_version", None if value is None else str(value))
-
-    def bump_model_version(self) -> semver.Version | str:
-        """Raise the minor number of a semantic version, store it and return it.
-
-        A name that is no semantic version gets a number behind it, counted up: `mine`, `mine.2`, `mine.3`.
-
-        >>> model = LabelStudioMLBase(project_id="bump")
-        >>> str(model.bump_model_version()), str(model.model_version)
-        ('0.1.0', '0.1.0')
-        """
-        version = self.model_version
-        if isinstance(version, semver.Version):
-            bumped: semver.Version | str = version.bump_minor()
-        else:
-            head, _, tail = str(version or "").rpartition(".")
-            bumped = f"{head}.{int(tail) + 1}" if head and tail.isdigit() else f"{version or 'model'}.2"
-        self.set("model_version", str(bumped))
-        return bumped
 
     # --- the author's work -----------------------------------------------------------------------------
 
@@ -299,8 +149,7 @@ class LabelStudioMLBase:
             if not math.isfinite(value):
                 raise ValueError(f"progress(): {name} must be a finite number, not {value}.")
         done = None if done is None else min(max(done, 0.0), 1.0)
-        if self._state.on_progress is not None:
-            self._state.on_progress(done, said)
+        self._state.progress(done, said)
 
     def process_event(
         self, event: str, data: dict[str, Any], job_id: str, additional_params: dict[str, Any]
@@ -320,25 +169,7 @@ class LabelStudioMLBase:
             return self.fit(self._state.annotated, **signatures.accepted(self.fit, available))
         return self.fit(**signatures.accepted(self.fit, available))
 
-    # --- Label Studio ----------------------------------------------------------------------------------
-
-    def _get_label_studio_client(self) -> LabelStudio | None:
-        """The SDK client of this instance, made on first use; None without an address and a token."""
-        if self._state.client is None and self.hostname and self.access_token:
-            from .label_studio.client import connect
-
-            self._state.client = connect(self.hostname, self.access_token, verify=self._state.settings.verify_ssl)
-        client: LabelStudio | None = self._state.client
-        return client
-
-    def get_label_studio_access_token(self) -> str | None:
-        """A token that works right now: a personal access token is exchanged and refreshed as needed."""
-        client = self._get_label_studio_client()
-        if client is None:
-            return self.access_token or None
-        from .label_studio.client import working_token
-
-        return working_token(client)
+    # --- media of tasks --------------------------------------------------------------------------------
 
     def get_local_path(
         self,
@@ -494,3 +325,18 @@ class LabelStudioMLBase:
         use = self._state.label_uses.setdefault(tag_name, LabelUse(tuple(attributes)))
         use.note(names, mapped)
         return mapped
+
+
+def get_all_classes_inherited_LabelStudioMLBase(script_file: str) -> list[str]:  # noqa: N802 - its historical name
+    """Names of the model classes in a script, which is imported for it.
+
+    Raises:
+        ModuleNotFoundError: the script, or something it imports, does not exist.
+    """
+    path = Path(script_file).absolute()
+    sys.path.insert(0, str(path.parent))
+    try:
+        module = importlib.import_module(path.stem)
+    finally:
+        sys.path.remove(str(path.parent))
+    return sorted(found.__name__ for found in model_classes(module, LabelStudioMLBase))

@@ -63,7 +63,7 @@ def get_local_path(
     Raises:
         MediaError: it cannot be had, or must not be; the message says what to do.
     """
-    from .author import state
+    from .instance import state
     from .media import files
 
     known = state.working()

@@ -17,11 +17,11 @@ from typing import Any
 import msgspec
 
 from ..errors import FitError, PredictError, one_line
+from ..instance import signatures
+from ..instance.state import InstanceState, OnProgress, at_work, state_of
 from ..settings import Settings
 from ..store.versions import Version
 from ..wire import events, results
-from . import signatures
-from .state import InstanceState, at_work, state_of
 
 
 class Trained(msgspec.Struct):
@@ -38,7 +38,7 @@ def fit(
     job_id: str,
     workdir: Path,
     annotated: Any,
-    on_progress: Callable[[float | None, dict[str, float]], None],
+    on_progress: OnProgress,
 ) -> Trained:
     """Train a fresh instance on some events.
 
@@ -54,7 +54,7 @@ def fit(
         FitError: the author's code raised.
     """
     state = state_of(instance)
-    state.workdir, state.annotated, state.on_progress = str(workdir), annotated, on_progress
+    state.train(str(workdir), annotated, on_progress)
     model_class = type(instance)
     before = fingerprint(state.settings, workdir)
     result: Any = None

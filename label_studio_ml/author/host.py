@@ -1,7 +1,7 @@
 """The author's class at work: what a worker and the trainer ask of it. Both generations.
 
 Runs in a worker, in the trainer, or in the calling process; never in the web process. Knows nothing of
-processes or sockets. `instances.py` makes and keeps instances, `predicting.py` and `fitting.py` work with one.
+processes or sockets. `instances.py` makes and keeps instances, `predict.py` and `fit.py` work with one.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from typing import Any
 import msgspec
 
 from ..errors import LabelStudioError, SourceError
+from ..instance import functions, signatures
+from ..instance.labels import Remarks
+from ..instance.state import state_of
 from ..processes.messages import Answer, Description, Predict
 from ..settings import Settings
 from ..store import projects
 from ..store.database import Database
 from ..store.versions import Version
-from . import fit, functions, signatures
+from . import fit
 from .fit import Trained
 from .instances import Instances
-from .labels import Remarks
 from .predict import Predictor
-from .state import state_of
 
 
 def training_rules(model_class: type[Any]) -> dict[str, Any]:
@@ -101,8 +102,7 @@ class ModelHost:
         """
         self._instances.look_again(project_id)
         with self._instances.borrow(project_id, label_config, number) as instance:
-            self._remarks.tell(state_of(instance))
-            return state_of(instance).version.name
+            return self._tell_of(instance)
 
     def predict(
         self,
@@ -122,8 +122,14 @@ class ModelHost:
         """
         with self._instances.borrow(call.project_id, call.label_config, call.version, loading) as instance:
             answer = self._predictor.answer(instance, call, streamed)
-            self._remarks.tell(state_of(instance))
+            self._tell_of(instance)
         return answer
+
+    def _tell_of(self, instance: Any) -> str:
+        """Log what there is to say about the labels of an instance, and return the name of its version."""
+        state = state_of(instance)
+        self._remarks.tell(state.project.id, state.version.number, state.label_uses)
+        return state.version.name
 
     def store(self, project_id: str, predictions: list[dict[str, Any]]) -> None:
         """Have Label Studio store predictions: `task` (its id), `result`, `score`, `model_version`.
@@ -153,7 +159,7 @@ class ModelHost:
         annotated: Any,
         on_progress: Callable[[float | None, dict[str, float]], None] = lambda _fraction, _metrics: None,
     ) -> Trained:
-        """Train a fresh instance of a version on some events; see `fitting.fit`.
+        """Train a fresh instance of a version on some events.
 
         Raises:
             LoadError: the instance cannot be constructed.

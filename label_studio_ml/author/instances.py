@@ -18,13 +18,13 @@ from typing import Any
 import msgspec
 
 from ..errors import LoadError, one_line
+from ..instance import signatures
+from ..instance.state import InstanceState, prepared, state_of
 from ..settings import Settings
 from ..store import projects, versions
 from ..store.database import Database
 from ..store.projects import Project
 from ..store.versions import Version
-from . import signatures
-from .state import InstanceState, prepared, state_of
 
 _log = logging.getLogger(__name__)
 

@@ -17,11 +17,11 @@ from typing import Any
 import msgspec
 
 from ..errors import InvalidPrediction, PredictError, message, one_line
+from ..instance import signatures
+from ..instance.state import at_work, state_of
 from ..processes.messages import Answer, Predict, Problem
 from ..validation.checker import Checker
 from ..wire import results
-from . import signatures
-from .state import at_work, state_of
 
 _log = logging.getLogger(__name__)
 
@@ -328,14 +328,11 @@ def _finished(item: Any, version: str, checker: Checker | None, interactive: boo
 
 def _checker(instance: Any) -> Checker | None:
     """What checks against the instance's labeling config; its rules are compiled when that changes."""
-    state = state_of(instance)
     try:
         interface = instance.label_interface if instance.label_config else None
-        if state.checker is None or state.checker.interface is not interface:
-            state.checker = None if interface is None else Checker(interface)
+        return state_of(instance).checker_for(interface)
     except Exception:  # noqa: BLE001 - a config the SDK cannot read cannot be checked against either
         return None
-    return state.checker
 
 
 def _sizes_without(given: Sequence[Any], sizes: Sequence[int]) -> list[int]:

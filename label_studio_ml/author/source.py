@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import json
 import sys
 import traceback
@@ -16,8 +15,9 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import LoadError, SourceError, one_line
+from ..instance import functions
+from ..instance.classes import model_classes
 from ..processes.messages import Source
-from . import functions
 
 
 def locate(target: str) -> Source:
@@ -55,7 +55,9 @@ def load(source: Source) -> tuple[type[Any], dict[str, Any]]:
         if not isinstance(found, type):
             raise SourceError(f"{source.path} has no class {source.class_name}.")
         return found, source.kwargs
-    classes = candidates(module)
+    from ..model import LabelStudioMLBase  # not before the author's code is wanted: it takes a second
+
+    classes = model_classes(module, LabelStudioMLBase)
     if len(classes) > 1:
         names = sorted(found.__name__ for found in classes)
         raise SourceError(
@@ -65,43 +67,10 @@ def load(source: Source) -> tuple[type[Any], dict[str, Any]]:
     if classes:
         return classes[0], source.kwargs
     if functions.registered_predict() is not None:
-        from ..model import LabelStudioMLBase
-
         return LabelStudioMLBase, source.kwargs
     raise SourceError(
         f"{source.path} holds no model class. Write one that inherits from label_studio_ml.model.LabelStudioMLBase."
     )
-
-
-def candidates(module: ModuleType) -> list[type[Any]]:
-    """The model classes defined in a module, else those it imports; without those that others inherit from."""
-    from ..model import LabelStudioMLBase
-
-    every = {
-        found
-        for _, found in inspect.getmembers(module, inspect.isclass)
-        if issubclass(found, LabelStudioMLBase) and not found.__module__.startswith("label_studio_ml.")
-    } | {
-        found
-        for _, found in inspect.getmembers(module, inspect.isclass)
-        if issubclass(found, LabelStudioMLBase) and found.__module__ == module.__name__
-    }
-    own = [found for found in every if found.__module__ == module.__name__] or list(every)
-    return [found for found in own if not any(found is not other and issubclass(other, found) for other in own)]
-
-
-def get_all_classes_inherited_LabelStudioMLBase(script_file: str) -> list[str]:  # noqa: N802 - its historical name
-    """Names of the model classes in a script, which is imported for it.
-
-    Raises:
-        ModuleNotFoundError: the script, or something it imports, does not exist.
-    """
-    path = Path(script_file).absolute()
-    sys.path.insert(0, str(path.parent))
-    try:
-        return sorted(found.__name__ for found in candidates(importlib.import_module(path.stem)))
-    finally:
-        sys.path.remove(str(path.parent))
 
 
 def of_class(model_class: type[Any]) -> Source | None:

@@ -14,12 +14,13 @@ import numpy
 import pytest
 from PIL import Image
 
-from label_studio_ml.author import functions, source
+from label_studio_ml.author import source
 from label_studio_ml.checks import configs, predicting
 from label_studio_ml.checks.report import Outcome, Problem, Report
 from label_studio_ml.checks.run import rehearse
 from label_studio_ml.checks.scene import Plan
 from label_studio_ml.errors import SourceError
+from label_studio_ml.instance import functions
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.processes.messages import Source
 

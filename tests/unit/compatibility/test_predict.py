@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from label_studio_sdk.label_interface.objects import PredictionValue
 
-from label_studio_ml.author import functions, source
+from label_studio_ml.author import source
+from label_studio_ml.instance import functions
 from label_studio_ml.model import LabelStudioMLBase, ModelResponse
 from tests.support.in_process_backend import region, served
 

@@ -18,17 +18,18 @@ from ..validation.words import listed, nearest
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.label_tags import LabelTag
 
-    from .state import InstanceState
-
 _log = logging.getLogger(__name__)
 
 
 class LabelUse(msgspec.Struct):
-    """For one control: the config's labels, the model's, and which of the model's become which of the config's."""
+    """What `build_label_map` was asked about one control, and what it answered."""
 
     allowed: tuple[str, ...]
+    """The config's labels."""
     names: dict[str, None] = {}
+    """The model's labels, each once, in the order in which they were asked about."""
     mapped: dict[str, str] = {}
+    """Which of the model's labels become which of the config's."""
 
     def note(self, names: list[str], mapped: dict[str, str]) -> None:
         """Add what a call of `build_label_map` was asked and what it answered."""
@@ -62,16 +63,22 @@ class Remarks:
         self._told: set[tuple[str, int, str, tuple[str, ...]]] = set()
         self._lock = threading.Lock()
 
-    def tell(self, state: InstanceState) -> None:
-        """Log which labels the model has and the config has not, and the other way round."""
-        for control, use in list(state.label_uses.items()):
-            key = (state.project.id, state.version.number, control, use.allowed)
+    def tell(self, project_id: str, version: int, uses: Mapping[str, LabelUse]) -> None:
+        """Log which labels the model has and the config has not, and the other way round.
+
+        Args:
+            project_id: the project.
+            version: number of the version.
+            uses: by control.
+        """
+        for control, use in list(uses.items()):
+            key = (project_id, version, control, use.allowed)
             with self._lock:
                 if key in self._told:
                     continue
                 self._told.add(key)
             for level, remark in remarks(control, use):
-                _log.log(level, "Project %s: %s", state.project.id or "(none)", remark)
+                _log.log(level, "Project %s: %s", project_id or "(none)", remark)
 
 
 def remarks(control: str, use: LabelUse) -> Iterator[tuple[int, str]]:

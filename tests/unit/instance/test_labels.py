@@ -12,7 +12,7 @@ import pytest
 
 from label_studio_ml import settings
 from label_studio_ml.author.host import ModelHost
-from label_studio_ml.author.labels import LabelUse, remarks
+from label_studio_ml.instance.labels import LabelUse, remarks
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.processes.messages import Predict
 from label_studio_ml.store.database import Database

@@ -22,12 +22,16 @@ from ..store import values, versions
 from ..store.database import Database
 from ..store.projects import INITIAL_VERSION, Project
 from ..store.versions import Version
-from ..validation.checker import Checker
+from ..validation.checker import Checker, Interface
 from ..wire.results import as_json
 from .labels import LabelUse
 
 if TYPE_CHECKING:
+    from label_studio_sdk import LabelStudio
+
     from ..media.files import Media
+
+OnProgress = Callable[[float | None, dict[str, float]], None]
 
 _prepared: ContextVar[InstanceState | None] = ContextVar("prepared_state", default=None)
 _at_work: ContextVar[InstanceState | None] = ContextVar("state_at_work", default=None)
@@ -43,19 +47,26 @@ class InstanceState:
     def __init__(
         self, project: Project, version: Version, settings: Settings, database: Database | None = None
     ) -> None:
-        self.project = project
-        self.version = version
-        self.workdir: str | None = version.workdir or None
-        self.annotated: Any = ()
-        self.client: Any = None
-        self.checker: Checker | None = None
-        self.label_uses: dict[str, LabelUse] = {}
-        self._database = database
-        self._pending: dict[str, Any] | None = None
-        self.on_progress: Callable[[float | None, dict[str, float]], None] | None = None
         self.settings = settings
-        self._connected: tuple[str, str] | None = None
+        self._database = database
+        self.project = project
+        """The project as Label Studio described it, with what the author's code has changed since."""
+        self.version = version
+        """The version that the instance serves; during fit() the one that it starts from."""
+        self.workdir: str | None = version.workdir or None
+        """Folder of that version; during fit() the folder of the version to be."""
         self.hostname = self.access_token = ""
+        """Label Studio's address and a token for it."""
+        self.annotated: Any = ()
+        """During fit() of generation 1: the project's annotated tasks."""
+        self.label_uses: dict[str, LabelUse] = {}
+        """By control: what `build_label_map` was asked and answered."""
+        self.checker: Checker | None = None
+        """Checks predictions against the labeling config; None before the first, and without a config."""
+        self._client: Any = None
+        self._connected: tuple[str, str] | None = None
+        self._on_progress: OnProgress | None = None
+        self._pending: dict[str, Any] | None = None
         self.follow(project)
 
     def follow(self, project: Project) -> None:
@@ -64,8 +75,58 @@ class InstanceState:
             self._connected = project.hostname, project.access_token
             self.hostname = self.settings.label_studio_url or project.hostname
             self.access_token = self.settings.label_studio_api_key or project.access_token
-            self.client = None
+            self._client = None
             logs.hide(self.access_token, *settings_module.named_secrets(self.extra_params))
+
+    def change_project(self, **changes: str) -> None:
+        """Let the instance see its project otherwise than Label Studio described it; stores nothing."""
+        self.project = msgspec.structs.replace(self.project, **changes)
+        if "label_config" in changes:
+            self.label_uses.clear()
+
+    def connect_to(self, hostname: str | None = None, access_token: str | None = None) -> None:
+        """Use another address of Label Studio, or another token for it."""
+        self.hostname = self.hostname if hostname is None else hostname
+        self.access_token = self.access_token if access_token is None else access_token
+
+    def work_in(self, folder: str | None) -> None:
+        """Use another folder as `workdir`."""
+        self.workdir = folder
+
+    def train(self, workdir: str, annotated: Any, on_progress: OnProgress) -> None:
+        """Get ready for fit().
+
+        Args:
+            workdir: a fresh folder that will be kept with the version to be.
+            annotated: the project's annotated tasks, for generation 1.
+            on_progress: told how much is done (0 to 1, or None) and the numbers that the author shows.
+        """
+        self.workdir, self.annotated, self._on_progress = workdir, annotated, on_progress
+
+    def progress(self, fraction: float | None, metrics: dict[str, float]) -> None:
+        """Pass on how far fit() is; outside of it nobody listens."""
+        if self._on_progress is not None:
+            self._on_progress(fraction, metrics)
+
+    def label_studio(self) -> LabelStudio | None:
+        """The SDK client of this instance, made on first use; None without an address and a token."""
+        if self._client is None and self.hostname and self.access_token:
+            from ..label_studio.client import connect
+
+            self._client = connect(self.hostname, self.access_token, verify=self.settings.verify_ssl)
+        client: LabelStudio | None = self._client
+        return client
+
+    def checker_for(self, interface: Interface | None) -> Checker | None:
+        """What checks against a labeling config; its rules are compiled when that changes.
+
+        Args:
+            interface: the labeling config as the SDK sees it; None without one.
+        """
+        if self.checker is None or self.checker.interface is not interface:
+            self.checker = None  # also when the next line raises
+            self.checker = None if interface is None else Checker(interface)
+        return self.checker
 
     @property
     def is_standalone(self) -> bool:

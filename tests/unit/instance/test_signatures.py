@@ -9,7 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from label_studio_ml.author.signatures import accepted
+from label_studio_ml.instance.signatures import accepted
 
 GIVEN = {"context": None, "login": "me"}
 
