@@ -134,7 +134,7 @@ def new_version(
         number=0,
         name="",
         base_name=parent.base_name,
-        train_output=msgspec.json.encode(trained.train_output).decode(),
+        train_output=trained.train_output,
         workdir=str(workdir),
         config_hash=hashlib.sha256(config.encode()).hexdigest()[:16],
         parent=parent.number,

@@ -181,7 +181,6 @@ class ModelHost:
             return {}
         project = self._database.read(projects.get, project_id)
         assert project is not None  # noqa: S101 - it has just been trained
-        output = msgspec.json.encode(trained.train_output).decode()
-        version = msgspec.structs.replace(parent, train_output=output, workdir=str(workdir))
+        version = msgspec.structs.replace(parent, train_output=trained.train_output, workdir=str(workdir))
         state = self._instances.state(project, version)
         return fit.evaluate(self._instances.make, state, trained, tasks)

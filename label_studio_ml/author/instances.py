@@ -75,7 +75,7 @@ class Instances:
         self._kwargs = kwargs
         self._settings = settings
         self._database = database
-        self._kept: OrderedDict[tuple[str, str, str, int], _Kept] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, bytes, int], _Kept] = OrderedDict()
         self._projects: dict[str, tuple[float, Project | None]] = {}
         self._lock = threading.Lock()
 
@@ -101,7 +101,7 @@ class Instances:
         project = self._project(project_id)
         label_config = label_config or (project.label_config if project else "")
         # setup() may have built the model from the extra params; a new address or token only has to be known.
-        extra_params = project.extra_params if project else "{}"
+        extra_params = msgspec.json.encode(project.extra_params if project else {})
         key = (project_id, label_config, extra_params, number)
         with self._lock:
             kept = self._kept.get(key)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import semver
 from label_studio_sdk._extensions.label_studio_tools.core.label_config import parse_config
 from label_studio_sdk.label_interface import LabelInterface
 
+from ..wire import requests
 from . import state
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ class Instance:
 
     def set_extra_params(self, extra_params: dict[str, Any] | str) -> None:
         """Replace the extra params of this instance."""
-        text = extra_params if isinstance(extra_params, str) else msgspec.json.encode(extra_params).decode()
-        self._state.change_project(extra_params=text)
+        self._state.change_project(extra_params=requests.typed_object(extra_params))
 
     @property
     def workdir(self) -> str | None:

@@ -7,6 +7,7 @@ so that it is there whatever the author's `__init__` does.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,8 +21,8 @@ from ..media.cache import holding
 from ..settings import Settings
 from ..store import values, versions
 from ..store.database import Database
-from ..store.projects import INITIAL_VERSION, Project
-from ..store.versions import Version
+from ..store.projects import Project
+from ..store.versions import INITIAL_NAME, Version
 from ..validation.checker import Checker, Interface
 from ..wire.results import as_json
 from .labels import LabelUse
@@ -78,7 +79,7 @@ class InstanceState:
             self._client = None
             logs.hide(self.access_token, *settings_module.named_secrets(self.extra_params))
 
-    def change_project(self, **changes: str) -> None:
+    def change_project(self, **changes: Any) -> None:
         """Let the instance see its project otherwise than Label Studio described it; stores nothing."""
         self.project = msgspec.structs.replace(self.project, **changes)
         if "label_config" in changes:
@@ -147,16 +148,12 @@ class InstanceState:
     @property
     def extra_params(self) -> dict[str, Any]:
         """What was typed into "extra params" when the backend was connected."""
-        try:
-            params = msgspec.json.decode(self.project.extra_params or "{}")
-        except msgspec.DecodeError:  # a person typed it
-            return {}
-        return params if isinstance(params, dict) else {}
+        return copy.deepcopy(self.project.extra_params)  # the author's to change
 
     @property
     def train_output(self) -> dict[str, Any]:
         """What fit() returned for this version."""
-        return msgspec.json.decode(self.version.train_output, type=dict[str, Any])
+        return copy.deepcopy(self.version.train_output)  # the author's to change
 
     def get(self, key: str) -> Any:
         """A value; None when it is not set."""
@@ -229,7 +226,7 @@ def state_of(instance: Any) -> InstanceState:
 def standalone(project_id: str | None = None, label_config: str | None = None) -> InstanceState:
     """The state of an instance that no server made; Label Studio's address and token come from the environment."""
     project = Project(id=str(project_id or ""), label_config=label_config or "")
-    version = Version(project_id=project.id, number=0, name=INITIAL_VERSION)
+    version = Version(project_id=project.id, number=0, name=INITIAL_NAME)
     return InstanceState(project, version, settings_module.of_environment())
 
 

@@ -13,7 +13,7 @@ from ..errors import LoadError, StoreError, WorkerDied
 from ..predict.runner import Runner
 from ..store import projects, versions
 from ..store.database import Database
-from ..store.projects import INITIAL_VERSION
+from ..store.versions import INITIAL_NAME
 
 _POLL = 1.0
 _LOADS = 3
@@ -38,7 +38,7 @@ class Serving:
 
     def name(self, project_id: str) -> str:
         """Its name, as far as known."""
-        return self._names.get(project_id, INITIAL_VERSION)
+        return self._names.get(project_id, INITIAL_NAME)
 
     def named(self, project_id: str, number: int, name: str) -> None:
         """A worker says what the version is called now."""
@@ -57,7 +57,7 @@ class Serving:
         if project is None:
             project = await self._database.write_async(projects.save, project_id, label_config=label_config)
         active = await self._database.read_async(versions.active, project_id)
-        self._names.setdefault(project_id, active.name if active else INITIAL_VERSION)
+        self._names.setdefault(project_id, active.name if active else INITIAL_NAME)
         self._numbers.setdefault(project_id, project.active_version)
 
     def forget(self, project_id: str) -> None:

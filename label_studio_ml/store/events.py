@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -23,14 +24,25 @@ _ASSIGN = update(events).where(events.c.id.in_(bindparam("some", expanding=True)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One event; `payload` is the body as it came (JSON)."""
+    """One event."""
 
     id: int
+    """Rises in the order in which events came."""
     project_id: str
+    """The project; empty when the event names none."""
     action: str
+    """What happened, as Label Studio calls it, such as `ANNOTATION_CREATED`."""
     payload: bytes
+    """The body as it came, in JSON."""
     received_at: float
+    """When it was stored."""
     job_id: str | None = None
+    """The job that has taken it up."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The body, decoded."""
+        return msgspec.json.decode(self.payload, type=dict[str, Any])
 
 
 def add(connection: Connection, project_id: str, action: str, payload: bytes) -> int:

@@ -55,7 +55,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     postponed: int = 0
     cancel_requested: bool = False
     fraction: float | None = None
-    metrics: str = "{}"
+    metrics: dict[str, float] = {}
     version: int | None = None
     error: str | None = None
     error_detail: str | None = None
@@ -273,7 +273,7 @@ def report(
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state == State.STARTED.value, jobs.c.lease_owner == owner)
-        .values(fraction=fraction, metrics=msgspec.json.encode(metrics).decode())
+        .values(fraction=fraction, metrics=metrics)
     )
 
 

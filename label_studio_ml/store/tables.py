@@ -1,4 +1,7 @@
-"""The tables of the store. Times are seconds since 1970 (float); JSON is text; `number` 0 is "not trained yet"."""
+"""The tables of the store. Times are seconds since 1970 (float); `number` 0 is "not trained yet".
+
+JSON is stored as text, and encoded and decoded here: whoever reads or writes a row has its values.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import msgspec
 from sqlalchemy import (
     Boolean,
     Column,
+    Dialect,
     Executable,
     Float,
     ForeignKey,
@@ -19,10 +23,13 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+
+from ..wire import requests
 
 T = TypeVar("T")
 
@@ -34,6 +41,29 @@ metadata = MetaData(
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     }
 )
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value, None included, in a column of text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> str:
+        """A value on its way into the database."""
+        return msgspec.json.encode(value).decode()
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:
+        """A value that was read."""
+        return None if value is None else msgspec.json.decode(value)
+
+
+class TypedJson(Json):
+    """A JSON object that a person may have typed: what is none reads as an empty one."""
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> dict[str, Any]:
+        """A value that was read."""
+        return requests.typed_object(value)
 
 
 def _where(condition: str) -> dict[str, Any]:
@@ -48,7 +78,7 @@ projects = Table(
     Column("label_config", Text, nullable=False, default=""),
     Column("hostname", Text, nullable=False, default=""),
     Column("access_token", Text, nullable=False, default=""),
-    Column("extra_params", Text, nullable=False, default="{}"),
+    Column("extra_params", TypedJson, nullable=False, default={}),
     Column("active_version", Integer, nullable=False, default=0),
     # When Label Studio's API last gave us this project's tasks: if it does not now, it is down, not misconfigured.
     Column("reached_at", Float),
@@ -64,12 +94,12 @@ versions = Table(
     # What the author's setup() calls this model; it keeps calling it so after a training gave it a new name.
     Column("base_name", Text, nullable=False, default=""),
     Column("state", Text, nullable=False),
-    Column("train_output", Text, nullable=False, default="{}"),
+    Column("train_output", Json, nullable=False, default={}),
     Column("workdir", Text, nullable=False, default=""),
     Column("config_hash", Text, nullable=False, default=""),
     Column("parent", Integer),
-    Column("metrics", Text, nullable=False, default="{}"),
-    Column("trained_on", Text, nullable=False, default="{}"),
+    Column("metrics", Json, nullable=False, default={}),
+    Column("trained_on", Json, nullable=False, default={}),
     Column("created_at", Float, nullable=False),
     Column("duration", Float),
     Column("job_id", Text),
@@ -83,7 +113,7 @@ values = Table(
     Column("project_id", Text, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("value", Json, nullable=False),
     ForeignKeyConstraint(["project_id", "number"], ["versions.project_id", "versions.number"], ondelete="CASCADE"),
 )
 
@@ -104,7 +134,7 @@ jobs = Table(
     Column("postponed", Integer, nullable=False, default=0),
     Column("cancel_requested", Boolean, nullable=False, default=False),
     Column("fraction", Float),
-    Column("metrics", Text, nullable=False, default="{}"),
+    Column("metrics", Json, nullable=False, default={}),
     Column("version", Integer),
     Column("error", Text),
     Column("error_detail", Text),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, bindparam, select
 
 from .tables import upsert, values
@@ -13,7 +12,7 @@ _PUT = upsert(
     values,
     {"project_id": bindparam("project"), "number": bindparam("version"), "key": bindparam("name")},
     first={},
-    always={"value": bindparam("json")},
+    always={"value": bindparam("new")},
 )
 
 
@@ -23,8 +22,8 @@ def get(connection: Connection, project_id: str, number: int, key: str) -> tuple
         select(values.c.value).where(
             values.c.project_id == project_id, values.c.number == number, values.c.key == key
         )
-    ).scalar()
-    return (False, None) if found is None else (True, msgspec.json.decode(found))
+    ).first()
+    return (False, None) if found is None else (True, found.value)
 
 
 def items(connection: Connection, project_id: str, number: int) -> dict[str, Any]:
@@ -32,11 +31,11 @@ def items(connection: Connection, project_id: str, number: int) -> dict[str, Any
     rows = connection.execute(
         select(values.c.key, values.c.value).where(values.c.project_id == project_id, values.c.number == number)
     )
-    return {row.key: msgspec.json.decode(row.value) for row in rows}
+    return {row.key: row.value for row in rows}
 
 
 def put(connection: Connection, project_id: str, number: int, changes: dict[str, Any]) -> None:
     """Set some values of a version. They must be JSON."""
     for key, value in changes.items():
-        row = {"project": project_id, "version": number, "name": key, "json": msgspec.json.encode(value).decode()}
+        row = {"project": project_id, "version": number, "name": key, "new": value}
         connection.execute(_PUT[connection.dialect.name], row)

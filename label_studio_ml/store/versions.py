@@ -1,8 +1,10 @@
 """Versions: what a successful training leaves, and which one predicts.
 
-A version is `new` (trained, not yet loaded by a worker), then `ready` (has been loaded) or `failed` (could
-not be); `kept` when its metrics did not satisfy `--promote-if`. Exactly one version of a project is active:
-`projects.active_version`.
+new -> ready
+ `---> failed
+
+Exactly one version of a project is active: `projects.active_version`. A person may activate any of them, in
+whatever state; it is `ready` from then on.
 """
 
 from __future__ import annotations
@@ -11,33 +13,57 @@ import time
 from typing import Any, Literal
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ..errors import NotFound, RequestError
 from . import values
 from .tables import projects, record, versions
 
-State = Literal["new", "ready", "failed", "kept"]
+INITIAL_NAME = "0.0.1"
+"""What version 0, the model before any training, is called until the author's setup() names it."""
+
+VersionState = Literal[
+    "new",  # trained, not yet loaded by a worker
+    "ready",  # has been loaded, or need not be
+    "failed",  # could not be loaded
+    "kept",  # put aside: its metrics did not satisfy `--promote-if`
+]
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """One version. `workdir` is an absolute folder or empty; `duration` is in seconds."""
+    """One version of a project's model."""
 
     project_id: str
+    """The project."""
     number: int
+    """Counts a project's trainings from 1; 0 is the model before any."""
     name: str
+    """What Label Studio and people call it; no two of a project have the same."""
     base_name: str = ""
-    state: State = "ready"
-    train_output: str = "{}"
+    """What the author's setup() calls the model, whichever version it is; empty when it does not."""
+    state: VersionState = "ready"
+    """Whether it can predict."""
+    train_output: dict[str, Any] = {}
+    """What fit() returned."""
     workdir: str = ""
+    """The absolute folder of its files; empty when it has none."""
     config_hash: str = ""
+    """Tells whether two versions were trained for the same labeling config."""
     parent: int | None = None
-    metrics: str = "{}"
-    trained_on: str = "{}"
+    """Number of the version that fit() started from."""
+    metrics: dict[str, float] = {}
+    """What the author's progress() and evaluate() said."""
+    trained_on: dict[str, Any] = {}
+    """Where the annotated tasks came from, how many, a digest of them, and the events that brought them."""
     created_at: float = 0.0
+    """When the training ended."""
     duration: float | None = None
+    """Seconds that the training took."""
     job_id: str | None = None
+    """The job that it came of; a copied model has none."""
     error: str | None = None
+    """Why it failed, or is kept aside."""
 
 
 def _version(row: Any) -> Version:
@@ -71,13 +97,10 @@ def active(connection: Connection, project_id: str) -> Version | None:
     return None if row is None else _version(row)
 
 
-def add_initial(connection: Connection, project_id: str, name: str) -> None:
+def add_initial(connection: Connection, project_id: str) -> None:
     """Give a project its version 0: the model before any training."""
-    connection.execute(
-        insert(versions).values(
-            **_columns(Version(project_id=project_id, number=0, name=name, created_at=time.time()))
-        )
-    )
+    initial = Version(project_id=project_id, number=0, name=INITIAL_NAME, created_at=time.time())
+    connection.execute(insert(versions).values(**structs.asdict(initial)))
 
 
 def publish(
@@ -111,9 +134,9 @@ def publish(
     else:
         name = f"{number:04d}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(version.created_at))}"
     name = _free_name(connection, version.project_id, name, number)
-    state: State = "new" if kept is None else "kept"
-    stored = msgspec.structs.replace(version, number=number, name=name, state=state, error=kept)
-    connection.execute(insert(versions).values(**_columns(stored)))
+    state: VersionState = "new" if kept is None else "kept"
+    stored = structs.replace(version, number=number, name=name, state=state, error=kept)
+    connection.execute(insert(versions).values(**structs.asdict(stored)))
     inherited = values.items(connection, version.project_id, version.parent or 0)
     values.put(connection, version.project_id, number, {**inherited, **changes, "model_version": name})
     return stored
@@ -130,7 +153,7 @@ def rename(connection: Connection, version: Version, base_name: str) -> Version:
         .values(name=name, base_name=base_name)
     )
     values.put(connection, version.project_id, version.number, {"model_version": name})
-    return msgspec.structs.replace(version, name=name, base_name=base_name)
+    return structs.replace(version, name=name, base_name=base_name)
 
 
 def newest(connection: Connection, project_id: str) -> Version | None:
@@ -227,25 +250,7 @@ def untried(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def duplicate(connection: Connection, source: str, target: str) -> None:
-    """Let a project start from another one's active version.
-
-    Raises:
-        NotFound: the source project is not known.
-    """
-    from . import projects as project_store
-
-    origin = active(connection, source)
-    if origin is None:
-        raise NotFound(f"Project {source} is not known here, so its model cannot be copied.")
-    project_store.save(connection, target)
-    copy = msgspec.structs.replace(
-        origin, project_id=target, parent=0, created_at=time.time(), job_id=None, error=None
-    )
-    publish(connection, copy, values.items(connection, source, origin.number), author_name=origin.name)
-
-
-def _mark(connection: Connection, project_id: str, number: int, state: State, error: str | None) -> None:
+def _mark(connection: Connection, project_id: str, number: int, state: VersionState, error: str | None) -> None:
     connection.execute(
         update(versions)
         .where(versions.c.project_id == project_id, versions.c.number == number)
@@ -263,7 +268,3 @@ def _free_name(connection: Connection, project_id: str, name: str, number: int) 
     while candidate in taken:
         candidate, again = f"{name}+{again}", again + 1
     return candidate
-
-
-def _columns(version: Version) -> dict[str, Any]:
-    return {field: getattr(version, field) for field in version.__struct_fields__}

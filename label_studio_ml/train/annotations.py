@@ -80,8 +80,10 @@ def collect(
             annotation either.
     """
     for event in reversed(job_events):
-        data = msgspec.json.decode(event.payload)
-        if event.action == protocol.START_TRAINING and isinstance(data.get("annotations"), list):
+        if event.action != protocol.START_TRAINING:
+            continue
+        data = event.data
+        if isinstance(data.get("annotations"), list):
             return AnnotatedTasks(path, protocol.annotated_tasks([(event.action, data)])), "request"
     hostname = settings.label_studio_url or project.hostname
     token = settings.label_studio_api_key or project.access_token
@@ -114,7 +116,4 @@ def collect(
 
 def _occurrences(connection: Connection, project_id: str, until: int | None) -> list[tuple[str, Any]]:
     """Action and payload of the project's events, up to and with the one of the id `until`."""
-    return [
-        (event.action, msgspec.json.decode(event.payload))
-        for event in events.of_project(connection, project_id, until)
-    ]
+    return [(event.action, event.data) for event in events.of_project(connection, project_id, until)]

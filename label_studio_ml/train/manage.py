@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 
-import msgspec
 from msgspec.structs import asdict
 from sqlalchemy import Connection
 
@@ -113,8 +112,7 @@ class Manager:
             active = versions.active(connection, project_id)
             kept = values.items(connection, project_id, version.number)
             shown = _version(version, active.number if active else None)
-            output = msgspec.json.decode(version.train_output)
-            return replies.VersionDetails(**asdict(shown), train_output=output, values=kept)
+            return replies.VersionDetails(**asdict(shown), train_output=version.train_output, values=kept)
 
         return self._database.read(query)
 
@@ -158,7 +156,7 @@ def _job(job: Job) -> replies.Job:
         due_at=job.not_before if job.state is State.QUEUED and job.not_before else None,
         attempts=job.attempts,
         progress=job.fraction,
-        metrics=msgspec.json.decode(job.metrics),
+        metrics=job.metrics,
         version=job.version,
         error=job.error,
     )
@@ -171,8 +169,8 @@ def _version(version: Version, active: int | None) -> replies.Version:
         project=version.project_id,
         active=version.number == active,
         state=version.state,
-        metrics=msgspec.json.decode(version.metrics),
-        trained_on=msgspec.json.decode(version.trained_on),
+        metrics=version.metrics,
+        trained_on=version.trained_on,
         config_hash=version.config_hash,
         parent=version.parent,
         created_at=version.created_at,

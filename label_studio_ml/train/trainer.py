@@ -13,7 +13,6 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
 from sqlalchemy import Connection
 
 from .. import logs
@@ -99,7 +98,7 @@ class _Training:
             workdir.mkdir(parents=True)
             scratch.mkdir(parents=True, exist_ok=True)
             annotated, source = self._gather(project, brought, scratch / "tasks.jsonl")
-            occurrences = [(event.action, msgspec.json.decode(event.payload)) for event in brought]
+            occurrences = [(event.action, event.data) for event in brought]
             occurrences = occurrences or [(job.action, {"project": {"id": project.id}})]
             _log.info("Job %s: training project %s from version %s", job.id, project.id, parent.name)
             trained = self._model.fit(
@@ -168,8 +167,8 @@ class _Training:
             trained,
             workdir,
             duration=time.time() - self._started,
-            metrics=msgspec.json.encode(self._metrics).decode(),
-            trained_on=msgspec.json.encode(facts).decode(),
+            metrics=self._metrics,
+            trained_on=facts,
         )
         values = dict(trained.values)
         author_name = values.pop("model_version", None)
@@ -177,7 +176,7 @@ class _Training:
 
         def store(connection: Connection) -> Version:
             active = versions.active(connection, project.id)
-            measured = msgspec.json.decode(active.metrics, type=dict[str, float]) if active else {}
+            measured = active.metrics if active else {}
             kept = promotion.refusal(conditions, self._metrics, measured)
             stored = versions.publish(connection, version, values, author_name=author_name, kept=kept)
             jobs.report(connection, self._job_id, self._owner, 1.0, self._metrics)

@@ -214,6 +214,21 @@ def without_nul(text: str | None, field: str) -> str | None:
     return text
 
 
+def typed_object(said: dict[str, Any] | str | None) -> dict[str, Any]:
+    """What a person typed where a JSON object belongs, as in "extra params"; anything else counts as an empty one.
+
+    >>> typed_object('{"a": 1}'), typed_object("[1]"), typed_object("oops")
+    ({'a': 1}, {}, {})
+    """
+    if isinstance(said, dict):
+        return said
+    try:
+        found = msgspec.json.decode(said or "{}")
+    except msgspec.DecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def harmless_config(config: str | None) -> str | None:
     """The labeling config, if it is safe to parse, well-formed or not.
 

@@ -96,7 +96,8 @@ class Api:
             self._check_config(message.schema, "schema")
         hostname = requests.without_nul(message.hostname, "hostname")
         token = requests.without_nul(message.access_token, "access_token")
-        extra = _as_text(message.extra_params)
+        if isinstance(message.extra_params, str):
+            requests.without_nul(message.extra_params, "extra_params")
         logs.hide(token)
         await server.database.write_async(
             projects.save,
@@ -104,7 +105,7 @@ class Api:
             label_config=message.schema,
             hostname=hostname,
             access_token=token,
-            extra_params=extra,
+            extra_params=requests.typed_object(message.extra_params),
         )
         await server.serving.know(project_id)
         await self._confirm(project_id, message)
@@ -259,7 +260,7 @@ class Api:
         """`POST /duplicate_model`: the target starts from the source's active version."""
         message = await self._read(request, requests.DuplicateRequest)
         source, target = requests.project_key(message.project_src), requests.project_key(message.project_dst)
-        await self._server.database.write_async(versions.duplicate, source, target)
+        await self._server.database.write_async(projects.duplicate_model, source, target)
         self._server.serving.forget(target)
         await self._server.serving.refresh()
         return JSONResponse({"status": "ok"})
@@ -306,16 +307,10 @@ def _job(job: jobs.Job, settling: int | None) -> dict[str, Any]:
         "finished_at": job.finished_at,
         "attempts": job.attempts,
         "progress": job.fraction,
-        "metrics": msgspec.json.decode(job.metrics) or None,
+        "metrics": job.metrics or None,
         "error": job.error,
     }
     return {name: value for name, value in known.items() if value is not None}
-
-
-def _as_text(extra_params: dict[str, Any] | str | None) -> str:
-    if isinstance(extra_params, str):
-        return requests.without_nul(extra_params, "extra_params") or ""
-    return msgspec.json.encode(extra_params or {}).decode()
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:

@@ -7,7 +7,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
-import msgspec
 import pytest
 
 from label_studio_ml.errors import LoadError
@@ -66,8 +65,7 @@ def test_other_extra_params_make_another_instance(bench: MakeBench) -> None:
     host = bench(Sized)
 
     def connect(size: str) -> None:
-        params = msgspec.json.encode({"size": size}).decode()
-        host.database.write(projects.save, "7", extra_params=params)
+        host.database.write(projects.save, "7", extra_params={"size": size})
         host.host.warm("7", CONFIG, 0)
 
     connect("small")

@@ -181,7 +181,7 @@ def test_a_job_that_does_not_exist_is_said_not_to(folder: Path, command: str) ->
 def test_versions_are_listed_newest_first_and_the_one_that_predicts_has_a_star(
     folder: Path, store: Database
 ) -> None:
-    publish(store, "bert", metrics='{"f1": 0.8125}', trained_on='{"tasks": 12}', duration=3.25)
+    publish(store, "bert", metrics={"f1": 0.8125}, trained_on={"tasks": 12}, duration=3.25)
     store.write(versions.activate, "7", 1)
     store.write(
         versions.publish,
@@ -212,7 +212,7 @@ def test_versions_are_listed_newest_first_and_the_one_that_predicts_has_a_star(
 
 
 def test_a_version_is_shown_as_json(folder: Path, store: Database) -> None:
-    publish(store, "bert", train_output='{"weights": "w"}')
+    publish(store, "bert", train_output={"weights": "w"})
     shown = json.loads(run("versions", "show", "bert", folder))
     assert (shown["number"], shown["train_output"], shown["values"]["rate"]) == (1, {"weights": "w"}, 1)
     assert shown == json.loads(run("versions", "show", "1", folder))
@@ -238,8 +238,8 @@ def test_a_version_is_deleted_and_the_one_that_predicts_is_not(folder: Path, sto
 
 
 def test_the_difference_of_two_versions_names_what_differs_and_nothing_else(folder: Path, store: Database) -> None:
-    publish(store, "one", metrics='{"f1": 0.5, "same": 1}', train_output='{"long": "%s"}' % (500 * "x"))
-    publish(store, "two", metrics='{"f1": 0.75, "same": 1}', train_output="{}")
+    publish(store, "one", metrics={"f1": 0.5, "same": 1}, train_output={"long": 500 * "x"})
+    publish(store, "two", metrics={"f1": 0.75, "same": 1}, train_output={})
     heading, *rows = run("versions", "diff", "one", "two", folder).splitlines()
     assert heading.split() == ["one", "two"]
     named = [row.split()[0] for row in rows if not row.startswith(" ")]

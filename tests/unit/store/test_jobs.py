@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import Connection, text
 
@@ -185,7 +184,7 @@ def test_only_the_owner_of_a_started_job_decides_about_it(write: Write, end: Any
     write(lambda connection: jobs.finish(connection, job_id, ME, 7))
     assert not write(lambda connection: end(connection, job_id, ME))  # it is over
     job = get(write, job_id)
-    assert (job.state, job.version, job.fraction, job.metrics) == (State.FINISHED, 7, None, "{}")
+    assert (job.state, job.version, job.fraction, job.metrics) == (State.FINISHED, 7, None, {})
 
 
 def test_a_job_whose_trainer_dies_is_tried_three_times(write: Write) -> None:
@@ -372,7 +371,7 @@ def test_what_fit_reports_is_kept_with_the_job_the_newest_in_place_of_the_older(
     write(lambda connection: jobs.report(connection, job_id, ME, 0.25, {"loss": 0.5}))
     write(lambda connection: jobs.report(connection, job_id, ME, None, {"loss": 0.25, "f1": 0.75}))
     job = get(write, job_id)
-    assert (job.fraction, msgspec.json.decode(job.metrics)) == (None, {"loss": 0.25, "f1": 0.75})
+    assert (job.fraction, job.metrics) == (None, {"loss": 0.25, "f1": 0.75})
 
 
 # --- cancelling and trying again ---------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import Connection, text
 
@@ -25,10 +27,11 @@ def test_a_new_project_has_a_version_and_empty_facts(database: Database) -> None
 
 
 def test_what_is_none_stays_as_it_was(database: Database) -> None:
-    facts = {"label_config": "<View/>", "hostname": "h", "access_token": "t", "extra_params": '{"a": 1}'}
+    facts: dict[str, Any] = {"label_config": "<View/>", "hostname": "h", "access_token": "t"}
+    facts["extra_params"] = {"a": 1}
     database.write(projects.save, "1", **facts)
     saved = database.write(projects.save, "1", hostname="other")
-    assert saved == Project(id="1", **{**facts, "hostname": "other"})  # type: ignore[arg-type]
+    assert saved == Project(id="1", **{**facts, "hostname": "other"})
     assert database.read(projects.get, "1") == saved
     assert database.write(projects.save, "1") == saved
 

@@ -13,8 +13,7 @@ from sqlalchemy import Connection
 from label_studio_ml.errors import NotFound, RequestError, StoreError
 from label_studio_ml.store import projects, values, versions
 from label_studio_ml.store.database import Database
-from label_studio_ml.store.projects import INITIAL_VERSION
-from label_studio_ml.store.versions import Version
+from label_studio_ml.store.versions import INITIAL_NAME, Version
 
 pytestmark = pytest.mark.every_database
 
@@ -69,9 +68,9 @@ def test_a_project_begins_with_an_untrained_version_that_predicts(write: Write) 
     initial = active(write)
     assert (initial.number, initial.name, initial.state, initial.train_output) == (
         0,
-        INITIAL_VERSION,
+        INITIAL_NAME,
         "ready",
-        "{}",
+        {},
     )
 
 
@@ -84,12 +83,12 @@ def test_trainings_are_numbered_from_one_for_each_project(write: Write) -> None:
 def test_what_is_published_is_what_is_stored_and_waits_to_be_loaded(write: Write) -> None:
     stored = publish(
         write,
-        train_output='{"weights": "w"}',
+        train_output={"weights": "w"},
         workdir="/w",
         config_hash="abc",
         parent=0,
-        metrics='{"f1": 0.5}',
-        trained_on='{"tasks": 3}',
+        metrics={"f1": 0.5},
+        trained_on={"tasks": 3},
         duration=1.5,
         job_id="job",
         state="ready",
@@ -257,10 +256,10 @@ def test_versions_come_newest_first(write: Write) -> None:
 
 def test_a_copied_model_is_the_active_one_with_its_values_in_the_other_project(write: Write) -> None:
     write(lambda connection: values.put(connection, "1", 0, {"base": 1}))
-    publish(write, {"weights": [1, 2]}, author_name="2.0", train_output='{"a": 1}', workdir="/w", parent=0)
+    publish(write, {"weights": [1, 2]}, author_name="2.0", train_output={"a": 1}, workdir="/w", parent=0)
     publish(write, {"weights": [9]}, author_name="3.0", parent=0)
     activate(write, 1)
-    write(lambda connection: versions.duplicate(connection, "1", "2"))
+    write(lambda connection: projects.duplicate_model(connection, "1", "2"))
     copy = get(write, 1, "2")
     origin = get(write, 1)
     same = {"train_output", "workdir", "base_name", "config_hash", "metrics", "trained_on", "duration"}
@@ -272,21 +271,21 @@ def test_a_copied_model_is_the_active_one_with_its_values_in_the_other_project(w
 
 
 def test_copying_an_untrained_model_works_like_any_other(write: Write) -> None:
-    write(lambda connection: versions.duplicate(connection, "1", "2"))
-    assert get(write, 1, "2").name == f"{INITIAL_VERSION}+1"
+    write(lambda connection: projects.duplicate_model(connection, "1", "2"))
+    assert get(write, 1, "2").name == f"{INITIAL_NAME}+1"
 
 
 def test_copying_into_a_project_with_versions_adds_one(write: Write) -> None:
     write(lambda connection: projects.save(connection, "2", label_config="<View/>"))
-    publish(write, project_id="2", author_name=INITIAL_VERSION)
-    write(lambda connection: versions.duplicate(connection, "1", "2"))
-    assert get(write, 2, "2").name == f"{INITIAL_VERSION}+2"
+    publish(write, project_id="2", author_name=INITIAL_NAME)
+    write(lambda connection: projects.duplicate_model(connection, "1", "2"))
+    assert get(write, 2, "2").name == f"{INITIAL_NAME}+2"
     assert write(lambda connection: projects.get(connection, "2")).label_config == "<View/>"
 
 
 def test_a_model_of_an_unknown_project_cannot_be_copied_and_leaves_no_trace(write: Write) -> None:
     with pytest.raises(NotFound, match="Project 9 is not known here, so its model cannot be copied"):
-        write(lambda connection: versions.duplicate(connection, "9", "2"))
+        write(lambda connection: projects.duplicate_model(connection, "9", "2"))
     assert write(lambda connection: projects.get(connection, "2")) is None
 
 
@@ -334,12 +333,12 @@ def remove(write: Write, number: int) -> None:
 def test_a_version_is_found_by_its_name_or_its_number(write: Write) -> None:
     publish(write, author_name="bert")
     assert find(write, "bert") == find(write, "1") == get(write, 1)
-    assert find(write, "0") == find(write, INITIAL_VERSION) == get(write, 0)
+    assert find(write, "0") == find(write, INITIAL_NAME) == get(write, 0)
 
 
 def test_a_version_that_does_not_exist_is_answered_with_those_that_do(write: Write) -> None:
     publish(write, author_name="bert", created_at=time.time() + 10)
-    with pytest.raises(NotFound, match=rf"Project 1 has no version gpt; it has bert, {INITIAL_VERSION}\."):
+    with pytest.raises(NotFound, match=rf"Project 1 has no version gpt; it has bert, {INITIAL_NAME}\."):
         find(write, "gpt")
     with pytest.raises(NotFound, match=r"Project 9 has no version bert; it has none at all\."):
         find(write, "bert", "9")

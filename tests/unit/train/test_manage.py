@@ -194,9 +194,9 @@ def test_versions_are_listed_newest_first_and_the_active_one_is_marked(
 
 def test_a_version_shows_everything_that_is_known_of_it(manager: Manager, database: Database) -> None:
     facts: dict[str, Any] = {
-        "train_output": '{"weights": "w"}',
-        "metrics": '{"f1": 0.5}',
-        "trained_on": '{"tasks": 3}',
+        "train_output": {"weights": "w"},
+        "metrics": {"f1": 0.5},
+        "trained_on": {"tasks": 3},
         "duration": 1.5,
         "job_id": "job",
     }
@@ -260,7 +260,7 @@ def test_files_that_a_copy_in_another_project_lives_in_stay_until_the_last_of_bo
 ) -> None:
     workdir = trained(database, tmp_path)
     activate(database, 1)
-    database.write(versions.duplicate, "1", "2")
+    database.write(projects.duplicate_model, "1", "2")
     activate(database, 0)
     manager.delete_version("1", "1")
     assert (workdir / "weights").is_file()
