@@ -1,32 +1,43 @@
 """People reading: `python sample_data.py [FOLDER]` writes FOLDER/tasks.json and the recordings.
 
-The recordings and what is said in them are those of Debian's package pocketsphinx-testdata: sentences of a novel,
-read for LibriVox, and playing cards.
+The recordings and what is said in them are those in PocketSphinx's source package, which pip downloads (34 MB):
+sentences of a novel, read for LibriVox, and playing cards.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
+import subprocess
 import sys
+import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from label_studio_ml import regions
 
-RECORDED = Path("/usr/share/pocketsphinx/test/data")
+SOURCE = "pocketsphinx==5.1.1"
 LINE = re.compile(r"<s> (.*?)\s*</s> \((\S+)\)")
+
+
+def recorded() -> dict[str, bytes]:
+    """Files by name: the test data in PocketSphinx's source package. pip brings it, and builds none of it."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([*pip, "--no-binary", "pocketsphinx", "--dest", folder, SOURCE], check=True)
+        (archive,) = Path(folder).glob("pocketsphinx-*.tar.gz")
+        with tarfile.open(archive) as packed:
+            found = {one.name.partition("/test/data/")[2]: packed.extractfile(one) for one in packed}
+            return {name: file.read() for name, file in found.items() if name and file}
 
 
 def tasks(folder: Path) -> list[dict[str, Any]]:
     """Data of tasks, and what is said in each."""
-    made = []
+    made, files = [], recorded()
     for listed in ("librivox/transcription", "cards/cards.transcription"):
-        if not (RECORDED / listed).exists():
-            sys.exit("The samples are those of Debian's pocketsphinx-testdata: install this package first.")
-        for text, name in LINE.findall((RECORDED / listed).read_text()):
-            shutil.copyfile((RECORDED / listed).parent / f"{name}.wav", folder / f"{name}.wav")
+        for text, name in LINE.findall(files[listed].decode()):
+            (folder / f"{name}.wav").write_bytes(files[f"{listed.partition('/')[0]}/{name}.wav"])
             made.append({"data": {"audio": f"{name}.wav"}, "answer": [regions.text_area("said", "sound", text)]})
     return made
 

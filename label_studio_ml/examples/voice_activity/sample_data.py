@@ -1,17 +1,18 @@
 """Recordings with utterances and noise: `python sample_data.py [FOLDER]` writes FOLDER/tasks.json and those.
 
-Needs Debian's packages pocketsphinx-testdata (people reading, at 16 kHz) and espeak-ng (a synthesizer). An
-utterance with its pauses is one span, as annotators mark it. The last 24 recordings have other utterances than the
-first 36.
+People reading, giving orders and counting, from PocketSphinx's source package, which pip downloads (34 MB), each
+also with a deeper and a higher voice. An utterance with its pauses is one span, as annotators mark it. The last 24
+recordings have other utterances than the first 36.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -25,35 +26,35 @@ from numpy.typing import NDArray
 from label_studio_ml import regions
 
 RATE = 16_000
-RECORDED = Path("/usr/share/pocketsphinx/test/data")
+SOURCE = "pocketsphinx==5.1.1"
+READ = ("librivox/", "cards/", "forever/")
+COMMANDS = ("goforward", "numbers", "something")
 FIRST, LAST = 36, 24
-VOICES = ["en-us", "en-gb", "en-us+f3", "en-gb+m7", "en-us+f5"]
-SENTENCES = [
-    "The meeting is moved, to Thursday, at ten.",
-    "Well, I am not so sure about that.",
-    "Please hold the line. Somebody will be with you soon.",
-    "Could you repeat that? The line is bad.",
-    "Turn left, then right, and stop at the gate.",
-    "We have, let me see, eleven of them in stock.",
-    "No. That is not what I ordered.",
-    "Thank you for calling. Have a nice day.",
-    "It rained all night, so the road is closed.",
-    "First the soup, then the fish, and no dessert.",
-]
+PITCHES = (0.9, 1.0, 1.12)
+"""A voice that is played slower is deeper, one that is played faster is higher."""
 
 
-def utterances() -> list[NDArray[np.float32]]:
-    """People and a synthesizer, each trimmed to what is said."""
-    recorded = sorted([*RECORDED.glob("librivox/*.wav"), *RECORDED.glob("cards/*.wav")])
-    if not recorded or not shutil.which("espeak-ng"):
-        sys.exit("The samples are made of Debian's pocketsphinx-testdata and espeak-ng: install these two first.")
-    made = [soundfile.read(path, dtype="float32")[0] for path in recorded]
-    for number, sentence in enumerate(SENTENCES):
-        command = ["espeak-ng", "-v", VOICES[number % len(VOICES)], "--stdout", sentence]
-        wave = subprocess.run(command, check=True, capture_output=True).stdout
-        sound, rate = soundfile.read(BytesIO(wave), dtype="float32")
-        made.append(soxr.resample(sound, rate, RATE))
-    return [trimmed(sound / np.abs(sound).max()) for sound in made]
+def recorded() -> dict[str, bytes]:
+    """Files by name: the test data in PocketSphinx's source package. pip brings it, and builds none of it."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([*pip, "--no-binary", "pocketsphinx", "--dest", folder, SOURCE], check=True)
+        (archive,) = Path(folder).glob("pocketsphinx-*.tar.gz")
+        with tarfile.open(archive) as packed:
+            found = {one.name.partition("/test/data/")[2]: packed.extractfile(one) for one in packed}
+            return {name: file.read() for name, file in found.items() if name and file}
+
+
+def utterances() -> list[list[NDArray[np.float32]]]:
+    """What people say, trimmed to it; each utterance in every pitch."""
+    files = recorded()
+    waves = sorted(name for name in files if name.startswith(READ) and name.endswith(".wav"))
+    sounds = [soundfile.read(BytesIO(files[name]), dtype="float32")[0] for name in waves]
+    sounds += [np.frombuffer(files[f"{name}.raw"], "<i2") / np.float32(2**15) for name in COMMANDS]
+    return [
+        [trimmed(soxr.resample(sound / np.abs(sound).max(), RATE * pitch, RATE)) for pitch in PITCHES]
+        for sound in sounds
+    ]
 
 
 def trimmed(sound: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -94,7 +95,8 @@ def made(folder: Path) -> Iterator[dict[str, Any]]:
     """Tasks, one after the other."""
     said, chance = utterances(), random.Random(0)
     for number in range(FIRST + LAST):
-        sound, spans = recording(said[::2] if number < FIRST else said[1::2], chance, number)
+        others = said[::2] if number < FIRST else said[1::2]
+        sound, spans = recording([one for pitches in others for one in pitches], chance, number)
         name = f"recording {number:02}.wav"
         soundfile.write(folder / name, sound, RATE)
         answer = [regions.audio_span("what", "sound", "Speech", start=start, end=end) for start, end in spans]
