@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..validation.words import listed, nearest
+from ..validation.wording import listed, nearest
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.label_tags import LabelTag

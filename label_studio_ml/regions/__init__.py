@@ -35,37 +35,17 @@ from .answers import (
 )
 from .brush import Mask, brush, read_brush
 from .ellipse import Ellipse, ellipse, read_ellipse
+from .hypertext import html_text, hypertext_span, read_hypertext_span
 from .keypoint import KeyPoint, keypoint, read_keypoint
-from .media import (
-    FrameRange,
-    TimeSpan,
-    Track,
-    audio_span,
-    read_audio_span,
-    read_time_series_span,
-    read_timeline,
-    read_video_rectangle,
-    time_series_span,
-    timeline,
-    video_rectangle,
-)
 from .ocr import Word, ocr, read_ocr
+from .paragraphs import ParagraphSpan, paragraph_span, read_paragraph_span
 from .polygon import Polygon, polygon, read_polygon
 from .rectangle import Box, read_rectangle, rectangle
 from .region import Found, Region, annotated, annotated_tasks
 from .relations import Relation, read_relation, relation
-from .text import (
-    ParagraphSpan,
-    Span,
-    html_text,
-    hypertext_span,
-    paragraph_span,
-    read_hypertext_span,
-    read_paragraph_span,
-    read_text_span,
-    text_span,
-    token_spans,
-)
+from .text import Span, read_text_span, text_span, token_spans
+from .time_spans import TimeSpan, audio_span, read_audio_span, read_time_series_span, time_series_span
+from .video import FrameRange, Track, read_timeline, read_video_rectangle, timeline, video_rectangle
 
 __all__ = [
     "Box",

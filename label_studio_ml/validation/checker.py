@@ -1,7 +1,7 @@
 """Does a prediction fit the labeling config? Runs in workers, over an interface object that is given. Pure.
 
-One invalid region makes Label Studio throw a whole batch away without a word, so its own check
-(`LabelInterface.validate_prediction` of `label-studio-sdk`) comes before the reply, and what it overlooks.
+Label Studio silently drops a whole batch of predictions when one region in it is invalid. So every prediction goes
+through its own check (`LabelInterface.validate_prediction` of `label-studio-sdk`) and through `extra_checks` first.
 Regions of common tags are recognised by `rules`, in a fraction of the time; for the rest the SDK is asked.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ..errors import InvalidPrediction
 from ..wire import results
-from . import faults, rules, words
+from . import explanations, rules, wording
 
 
 class Interface(Protocol):
@@ -41,14 +41,14 @@ class Checker:
         self.interface = interface
         controls = list(interface.controls or ())
         self._rules = rules.compile_rules(controls, (tag.name for tag in interface.objects or ()))
-        self._diagnosis = faults.Diagnosis(controls)
+        self._explainer = explanations.Explainer(controls)
         self._split = {control.name for control in controls if rules.may_be_split(control)}
         if not any(control.tag.lower() in rules.GEOMETRY for control in controls):
             self._split.clear()
         self._alone = {name: rule for name, rule in self._rules.items() if name not in self._split}
 
     def check(self, predictions: list[dict[str, Any]]) -> None:
-        """Check the predictions of one task, which are JSON (see `responses.as_json`).
+        """Check the predictions of one task, whose values are JSON already.
 
         Raises:
             InvalidPrediction: Label Studio would refuse one of them, or not show it; the message says which
@@ -62,24 +62,26 @@ class Checker:
                 raise
             except Exception as error:
                 raise InvalidPrediction(
-                    f"the prediction does not fit the labeling config: {words.shorten(str(error), 300)}.", "value"
+                    f"the prediction does not fit the labeling config: {wording.shorten(str(error), 300)}.", "value"
                 ) from error
 
     def _check(self, prediction: dict[str, Any]) -> None:
         _check_score(prediction)
         result = prediction.get("result")
         if not isinstance(result, list | tuple):
-            raise InvalidPrediction(f"`result` must be a list of regions, not {words.shown(result)}.", "shape")
+            raise InvalidPrediction(f"`result` must be a list of regions, not {wording.shown(result)}.", "shape")
         regions: list[tuple[str, Any]] = []
         relations: list[tuple[str, Any]] = []
         for index, item in enumerate(result):
             related = isinstance(item, dict) and item.get("type") == "relation"
             (relations if related else regions).append((f"result[{index}]", item))
-        company = _Company([region for _, region in regions] if self._split else [])
-        found = [fault for place, region in regions if (fault := self._fault(region, place, company))]
+        partners = _Partners([region for _, region in regions] if self._split else [])
+        found = [problem for place, region in regions if (problem := self._problem(region, place, partners))]
         if relations and not found:
             ids = {region["id"] for _, region in regions if "id" in region}
-            found = [fault for place, item in relations if (fault := faults.of_relation(item, place, ids))]
+            found = [
+                problem for place, item in relations if (problem := explanations.of_relation(item, place, ids))
+            ]
         if found:
             raise _first_of(found)
 
@@ -98,20 +100,20 @@ class Checker:
                 return False
         return True
 
-    def _fault(self, region: Any, place: str, company: _Company) -> InvalidPrediction | None:
+    def _problem(self, region: Any, place: str, partners: _Partners) -> InvalidPrediction | None:
         """What is wrong with a region; where the rules are not sure, the SDK is asked."""
         name = region.get("from_name") if isinstance(region, dict) else None
         name = name if isinstance(name, str) else ""
-        partner = company.partner(region) if name in self._split else None
+        partner = partners.partner(region) if name in self._split else None
         if name in self._rules and self._rules[name].fits(region, partner):
             return None
-        asked = {"result": _as_lists([region] if partner is None else company.of(region))}
+        asked = {"result": _as_lists([region] if partner is None else partners.of(region))}
         refusals = self.interface.validate_prediction(asked, return_errors=True)
         refusal = str(refusals[0]) if refusals else None
-        return self._diagnosis.of(_as_lists(region), place, refusal, partner)
+        return self._explainer.explain(_as_lists(region), place, refusal, partner)
 
 
-class _Company:
+class _Partners:
     """The regions of a prediction by id: a `<Labels>` region may go with one of `<Rectangle>` and the like."""
 
     def __init__(self, regions: list[Any]) -> None:

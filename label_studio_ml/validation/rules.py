@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from .overlooked import SLACK, backwards, finite
+from .extra_checks import SLACK, backwards, finite
 
 GEOMETRY = frozenset({"rectangle", "polygon", "ellipse", "keypoint", "brush", "bitmask", "vector"})
 """Types of regions that a `<Labels>` region may share its id with; it then has their value, and `labels`."""
@@ -34,19 +34,20 @@ class Unknown(Exception):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """What certainly fits one control.
-
-    `shape` is the type of a whole region, `partners` the same for `<Labels>` regions that belong to a region of
-    another type, `finite` the keys of the value whose types leave no room for NaN, `nested` the name under which
-    the SDK would look for another value inside the value.
-    """
+    """What certainly fits one control."""
 
     shape: Any
+    """The type of a whole region."""
     partners: dict[str, Any]
+    """By type of a geometry: the type of a `<Labels>` region that shares its id with one."""
     finite: frozenset[str]
+    """Keys of the value whose types leave no room for NaN."""
     nested: str | None
+    """The name under which the SDK would look for another value inside the value."""
     has_span: bool
+    """Whether the value has a start and an end."""
     has_ranges: bool
+    """Whether the value has a list of spans."""
 
     def fits(self, region: dict[str, Any], partner: str | None = None) -> bool:
         """Whether a region certainly fits; False means that the SDK must be asked.

@@ -1,4 +1,4 @@
-"""What the SDK's check overlooks, and Label Studio then cannot store or show. Pure functions over JSON."""
+"""Checks that the SDK does not make, for what Label Studio then cannot store or show. Pure functions over JSON."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What is wrong with a region, told to people: what was got, what the config allows, what is nearest. Pure.
+"""Explanations of what is wrong with a region: what it has, what the config allows, what is nearest. Pure.
 
-Slow and thorough: only regions come here that `rules` were not sure of.
+Slow and thorough: only regions that `rules` are not sure of come here.
 """
 
 from __future__ import annotations
@@ -10,32 +10,34 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..errors import InvalidPrediction, Reason
-from .overlooked import SLACK, backwards, not_finite, percentages
-from .words import listed, nearest, shorten, shown
+from .extra_checks import SLACK, backwards, not_finite, percentages
+from .wording import listed, nearest, shorten, shown
 
 _NEEDED = ("from_name", "to_name", "type", "value")
 
 
-class Diagnosis:
-    """Looks at regions, for the controls of one labeling config."""
+class Explainer:
+    """Explains what is wrong with regions, for the controls of one labeling config."""
 
     def __init__(self, controls: Iterable[Any]) -> None:
         self._controls = {control.name: control for control in controls}
         self._nearest = functools.lru_cache(maxsize=256)(nearest)
 
-    def of(self, region: Any, place: str, refusal: str | None, partner: str | None) -> InvalidPrediction | None:
+    def explain(
+        self, region: Any, place: str, refusal: str | None, partner: str | None
+    ) -> InvalidPrediction | None:
         """What is wrong with a region, or None.
 
         Args:
             region: the region.
             place: how to call it.
-            refusal: what the SDK said; None when it found nothing, and only what it overlooks is looked for.
+            refusal: what the SDK said; None when it found nothing, and only the extra checks are made.
             partner: type of the region that a `<Labels>` region shares its id with.
         """
         if refusal is None:
-            return self._overlooked(region, place, partner)
+            return self._extra_checks(region, place, partner)
         found = self._misnamed(region, place) or self._misfit(region, place, partner)
-        return found or self._overlooked(region, place, partner) or self._other(region, place, refusal)
+        return found or self._extra_checks(region, place, partner) or self._other(region, place, refusal)
 
     # --- names -----------------------------------------------------------------------------------------
 
@@ -158,9 +160,9 @@ class Diagnosis:
             f"{_called(place, control)} does not fit: {shorten(said, 300)}.", "value", control.name
         )
 
-    # --- what the SDK overlooks --------------------------------------------------------------------------
+    # --- checks that the SDK does not make ---------------------------------------------------------------
 
-    def _overlooked(self, region: dict[str, Any], place: str, partner: str | None) -> InvalidPrediction | None:
+    def _extra_checks(self, region: dict[str, Any], place: str, partner: str | None) -> InvalidPrediction | None:
         """What the SDK lets through, and Label Studio then cannot store or show."""
         control = self._control(region)
         if control is None:  # the SDK takes None for "the only one"
