@@ -9,8 +9,6 @@ import inspect
 from collections import defaultdict
 from typing import Any
 
-from starlette.types import ASGIApp
-
 from label_studio_ml.server import main
 from label_studio_ml.server.metrics import Metrics
 
@@ -20,8 +18,7 @@ def switch_off() -> None:
     for name, method in inspect.getmembers(Metrics, inspect.isfunction):
         if not name.startswith("_") and name != "watch" and method.__annotations__.get("return") == "None":
             setattr(Metrics, name, _nothing)
-    setattr(Metrics, "middleware", _app_itself)  # noqa: B010 - mypy minds an assignment
-    setattr(Metrics, "by_status", _silent)  # noqa: B010
+    setattr(Metrics, "by_status", _silent)  # noqa: B010 - mypy minds an assignment
     setattr(Metrics, "waited", property(lambda _: _nothing, _nothing))  # noqa: B010 - it sets itself, too
 
 
@@ -38,11 +35,6 @@ class _Silent:
 def _silent(_metrics: Metrics, _method: str, _path: str) -> dict[int, Any]:
     """Instead of the histograms of a call."""
     return defaultdict(_Silent)
-
-
-def _app_itself(_metrics: Metrics, app: ASGIApp) -> ASGIApp:
-    """Instead of the app that counts its requests."""
-    return app
 
 
 if __name__ == "__main__":

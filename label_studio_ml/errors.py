@@ -1,4 +1,4 @@
-"""Every error this package raises, as one tree. No HTTP here: `web/errors.py` gives each its status.
+"""Every error this package raises, as one tree. No HTTP here: `server/statuses.py` gives each its status.
 
 BackendError
 ├── UsageError                what a person typed or configured cannot work
@@ -7,7 +7,8 @@ BackendError
 ├── RequestError              what a client sent is wrong (names the field)
 │   ├── BodyTooLarge
 │   ├── ClientGone            it closed its connection before it had the answer
-│   └── NotFound              the job or version asked for does not exist
+│   ├── NotFound              the job or version asked for does not exist
+│   └── Gone                  it does not exist any more: nobody needs to ask again
 ├── ModelError                the author's code failed
 │   ├── LoadError             importing the module or constructing the class failed
 │   ├── PredictError          predict() failed
@@ -78,6 +79,10 @@ class ClientGone(RequestError):
 
 class NotFound(RequestError):
     """There is no such thing here."""
+
+
+class Gone(RequestError):
+    """There is no such thing any more."""
 
 
 class ModelError(BackendError):

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import logs
 from ..errors import BackendError, StoreError, UsageError
@@ -29,15 +29,15 @@ from ..train.intake import Intake
 from ..train.process import Trainer, Trains
 from ..train.scheduler import Scheduler
 from ..wire import requests
-from . import errors
+from . import errors, statuses
 from .active_versions import Serving
-from .auth import Auth
+from .counting import Counting
 from .handlers.label_studio import Api
 from .handlers.management import Management
-from .handlers.predict import Front, Predict
+from .handlers.predict import Predict
 from .handlers.state import State
-from .headers import Browsers
 from .metrics import Metrics
+from .security import Security
 
 _CHILD_PATIENCE = 5.0
 _log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Server:
             *Api(self).operations(),
             *Management(self).operations(),
         ]
-        self.metrics = Metrics({operation.path for operation, _ in self.operations})
+        self.metrics = Metrics()
 
     async def start(self) -> None:
         """Open the store, start the workers and the loops.
@@ -202,35 +202,61 @@ class Server:
             self.state.remember(job.project_id, "", f"Training failed: {error}")
 
 
-def create_app(server: Server) -> Front:
+@contextlib.asynccontextmanager
+async def running(server: Server) -> AsyncIterator[None]:
+    """Have the server started as long as this lasts."""
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop()
+
+
+def routes(server: Server) -> list[Route]:
+    """What Starlette's router knows."""
+    return [Route(operation.path, handler, methods=[operation.method]) for operation, handler in server.operations]
+
+
+def create_app(server: Server) -> ASGIApp:
     """The ASGI application of a server."""
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await server.start()
-        try:
-            yield
-        finally:
-            await server.stop()
-
-    app = Starlette(
-        routes=[
-            Route(operation.path, handler, methods=[operation.method]) for operation, handler in server.operations
-        ],
-        middleware=[  # outermost first
-            Middleware(server.metrics.middleware),
-            Middleware(Browsers),
-            Middleware(Auth, settings=server.settings),
-        ],
+    predict = Predict(server)
+    starlette = Starlette(
+        routes=routes(server),
         exception_handlers={
-            BackendError: errors.on_backend_error,
+            BackendError: errors.on_error,
             HTTPException: errors.on_http_error,
-            Exception: errors.on_unexpected,
+            Exception: errors.on_error,
         },
-        lifespan=lifespan,
+        lifespan=lambda _app: running(server),
     )
-    app.router.redirect_slashes = False
-    return Front(app, Predict(server), Auth(app, server.settings), server)
+    starlette.router.redirect_slashes = False
+    paths = {operation.path for operation, _ in server.operations}
+    return Counting(Security(Fork(predict, starlette), server.settings), server.metrics, paths)
+
+
+class Fork:
+    """`POST /predict` straight to its handler, every other call through Starlette's router."""
+
+    def __init__(self, predict: Predict, others: ASGIApp) -> None:
+        self._predict, self._others = predict, others
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[int]:
+        """Pass a call on; not a coroutine function itself, which `/predict` would pay for."""
+        if scope["type"] == "http" and scope["path"] == "/predict" and scope["method"] == "POST":
+            return self._predict(scope, receive, send)
+        return self._route(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> int:
+        status = statuses.FAILED
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        await self._others(scope, receive, noted)
+        return status
 
 
 def _as_given(settings: Settings) -> dict[str, Any]:

@@ -1,71 +1,59 @@
-"""Errors into replies: the one place that knows which error is which status."""
+"""Errors into replies; `statuses.py` knows which error is which status."""
 
 from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from .. import logs
-from ..errors import (
-    BackendError,
-    BodyTooLarge,
-    ClientGone,
-    LoadError,
-    ModelError,
-    NotFound,
-    RequestError,
-    Unavailable,
-)
+from ..errors import BackendError
+from ..wire.replies import Failure
+from . import statuses
+from .reply import Reply
 
 _log = logging.getLogger(__name__)
 
-_STATUS: list[tuple[type[BackendError], int]] = [
-    (BodyTooLarge, 413),
-    (NotFound, 404),
-    (ClientGone, 499),
-    (RequestError, 400),
-    (LoadError, 503),
-    (ModelError, 500),
-    (Unavailable, 503),
-]
+_RETRY_AFTER = {"Retry-After": "5"}
+"""Seconds after which whatever was not available may be."""
 
 
-def reply_to(error: BackendError) -> JSONResponse:
-    """The reply for an error of ours; its message is meant for people."""
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-    if status >= 500:
-        _log.error("Answered %d: %s", status, error)
-    headers = {"Retry-After": "5"} if status == 503 else None
-    return JSONResponse({"error": logs.redact(str(error))}, status, headers)
-
-
-def reply_to_unexpected(error: Exception, path: str) -> JSONResponse:
-    """The reply for a fault of this program: the log has everything, the reply a number to find it by."""
+def reply_to(error: Exception, path: str) -> Reply:
+    """The reply to a call that failed: the message of an error of ours, which is meant for people, or a number."""
+    if isinstance(error, BackendError):
+        return _reply_to_ours(error)
     number = uuid.uuid4().hex[:8]
     _log.error("Unexpected error %s in %s", number, path[:200], exc_info=error)
-    return JSONResponse({"error": f"Unexpected error {number}; the server's log has the cause."}, 500)
+    return failure(statuses.FAILED, f"Unexpected error {number}; the server's log has the cause.")
 
 
-async def on_backend_error(_request: Request, error: Exception) -> JSONResponse:
-    """Handler for errors of ours."""
-    assert isinstance(error, BackendError)  # noqa: S101 - registered for them
-    return reply_to(error)
+def _reply_to_ours(error: BackendError) -> Reply:
+    status = statuses.of_error(type(error))
+    if status >= statuses.FAILED:
+        _log.error("Answered %d: %s", status, error)
+    headers = _RETRY_AFTER if status == statuses.UNAVAILABLE else None
+    return failure(status, logs.redact(str(error)), headers)
 
 
-async def on_http_error(request: Request, error: Exception) -> JSONResponse:
-    """Handler for an unknown path or a wrong method."""
+def failure(status: int, text: str, headers: Mapping[str, str] | None = None) -> Reply:
+    """A reply that says what is wrong, in a sentence."""
+    return Reply(Failure(error=text), status, headers)
+
+
+async def on_error(request: Request, error: Exception) -> Reply:
+    """Starlette's handler for errors of ours and for faults of this program."""
+    return reply_to(error, request.scope["path"])
+
+
+async def on_http_error(request: Request, error: Exception) -> Reply:
+    """Starlette's handler for an unknown path or a wrong method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for them
+    path = request.scope["path"][:200]
     text = {
-        404: f"There is no {request.scope['path'][:200]} here.",
-        405: f"{request.scope['path'][:200]} does not take {request.method}.",
+        statuses.NOT_FOUND: f"There is no {path} here.",
+        statuses.WRONG_METHOD: f"{path} does not take {request.method}.",
     }.get(error.status_code, error.detail)
-    return JSONResponse({"error": text}, error.status_code, error.headers)
-
-
-async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
-    """Handler for faults of this program."""
-    return reply_to_unexpected(error, request.scope["path"])
+    return failure(error.status_code, text, error.headers)

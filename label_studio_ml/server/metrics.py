@@ -6,7 +6,6 @@ turned into metrics only when somebody asks.
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -15,18 +14,16 @@ from itertools import accumulate
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import __version__
 from ..processes.messages import REASONS, Problem
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 100.0)
 _TASKS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
-_METHODS = {"GET", "POST"}
 _PREFIX = "label_studio_ml"
 
 
-class _Histogram:
+class Histogram:
     """Counts of values by size. For one thread."""
 
     __slots__ = ("_bounds", "counts", "total")
@@ -41,7 +38,7 @@ class _Histogram:
         self.counts[bisect_left(self._bounds, value)] += 1
         self.total += value
 
-    def add(self, other: _Histogram) -> None:
+    def add(self, other: Histogram) -> None:
         """Count everything that another one has counted."""
         self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
         self.total += other.total
@@ -52,18 +49,18 @@ class _Histogram:
         metric.add_metric(labels, list(zip(names, accumulate(self.counts), strict=True)), self.total)
 
 
-def _of_statuses() -> dict[int, _Histogram]:
-    return defaultdict(lambda: _Histogram(_SECONDS))
+def _of_statuses() -> dict[int, Histogram]:
+    return defaultdict(lambda: Histogram(_SECONDS))
 
 
 class _Requests(Collector):
     """What is counted for every request and every call of predict()."""
 
     def __init__(self) -> None:
-        self.answered: dict[tuple[str, str], dict[int, _Histogram]] = defaultdict(_of_statuses)
-        self.waited = _Histogram(_SECONDS)
-        self.call_seconds = _Histogram(_SECONDS)
-        self.batch = _Histogram(_TASKS)
+        self.answered: dict[tuple[str, str], dict[int, Histogram]] = defaultdict(_of_statuses)
+        self.waited = Histogram(_SECONDS)
+        self.call_seconds = Histogram(_SECONDS)
+        self.batch = Histogram(_TASKS)
         self.merged = 0
         self.memory: Callable[[], dict[str, int]] = dict
         self.versions: Callable[[], list[dict[str, str]]] = list
@@ -89,11 +86,11 @@ class _Requests(Collector):
         requests = CounterMetricFamily(
             f"{_PREFIX}_http_requests", "Requests answered.", labels=["method", "path", "status"]
         )
-        of_paths: dict[str, _Histogram] = {}
+        of_paths: dict[str, Histogram] = {}
         for (method, path), statuses in self.answered.items():
             for status, histogram in statuses.items():
                 requests.add_metric([method, path, str(status)], sum(histogram.counts))
-                of_paths.setdefault(path, _Histogram(_SECONDS)).add(histogram)
+                of_paths.setdefault(path, Histogram(_SECONDS)).add(histogram)
         yield requests
         seconds = HistogramMetricFamily(
             f"{_PREFIX}_http_request_seconds", "Time to answer a request.", labels=["path"]
@@ -123,8 +120,7 @@ class _Requests(Collector):
 class Metrics:
     """The figures of one server."""
 
-    def __init__(self, paths: set[str]) -> None:
-        self._paths = paths
+    def __init__(self) -> None:
         self._requests = _Requests()
         self.waited = self._requests.waited.observe
         """A request waited so many seconds for a worker."""
@@ -159,12 +155,8 @@ class Metrics:
         self._ready.set_function(ready)
         self._requests.memory, self._requests.versions = memory, versions
 
-    def answered(self, method: str, path: str, status: int, seconds: float) -> None:
-        """A request was answered; `path` is one of those that this server knows, or `other`."""
-        self.by_status(method, path)[status].observe(seconds)
-
-    def by_status(self, method: str, path: str) -> dict[int, _Histogram]:
-        """What counts the seconds of one call's requests, by the status of the reply; for calls that come often."""
+    def by_status(self, method: str, path: str) -> dict[int, Histogram]:
+        """What counts the seconds of one call's requests, by the status of the reply."""
         return self._requests.answered[method, path]
 
     def predicted(self, tasks: int, requests: int, seconds: float) -> None:
@@ -182,28 +174,3 @@ class Metrics:
     def text(self) -> bytes:
         """The figures in Prometheus' text format."""
         return generate_latest(self.registry)
-
-    def middleware(self, app: ASGIApp) -> ASGIApp:
-        """Count every request that passes."""
-
-        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != "http":
-                await app(scope, receive, send)
-                return
-            status = 500
-            started = time.perf_counter()
-
-            async def noted(message: Message) -> None:
-                nonlocal status
-                if message["type"] == "http.response.start":
-                    status = message["status"]
-                await send(message)
-
-            try:
-                await app(scope, receive, noted)
-            finally:
-                path = scope["path"] if scope["path"] in self._paths else "other"
-                method = scope["method"] if scope["method"] in _METHODS else "other"
-                self.answered(method, path, status, time.perf_counter() - started)
-
-        return counted

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import Receive, Scope, Send
 
 from .. import __version__
 from ..wire.replies import Failure
 from ..wire.requests import MAX_NAME
 
-Handler = Callable[[Request], Awaitable[Response]] | ASGIApp
+Handler = Callable[[Request], Awaitable[Response]] | Callable[[Scope, Receive, Send], Awaitable[Any]]
 """What answers a call."""
 
 

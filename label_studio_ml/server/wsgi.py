@@ -24,12 +24,12 @@ from urllib.parse import urlencode, urlsplit
 
 import anyio.from_thread
 from starlette.datastructures import Headers
+from starlette.types import ASGIApp
 
 from .. import settings as settings_module
 from ..author import source as sources
 from ..settings import Settings
-from .app import Server, create_app
-from .handlers.predict import Front
+from .app import Server, create_app, running
 
 _DIGITS = 19
 """Digits of a number that no body's length reaches."""
@@ -48,7 +48,7 @@ class BackendApp:
         self._given = given
         self._pid = self._wsgi_pid = 0
         self._server: Server
-        self._asgi: Front | None = None
+        self._asgi: ASGIApp | None = None
         self._wsgi: Callable[..., Iterable[bytes]] | None = None
         self._lock = threading.Lock()
 
@@ -78,7 +78,7 @@ class BackendApp:
         """A client for tests; the model runs in the calling process, so that it can be patched."""
         return TestClient(self)
 
-    def _as_asgi(self) -> Front:
+    def _as_asgi(self) -> ASGIApp:
         with self._lock:
             if self._asgi is None or self._pid != os.getpid():
                 source = sources.of_class(self.model_class)
@@ -94,7 +94,7 @@ class BackendApp:
             return self._wsgi
 
 
-def _wsgi(app: Front, server: Server) -> Callable[..., Iterable[bytes]]:
+def _wsgi(app: ASGIApp, server: Server) -> Callable[..., Iterable[bytes]]:
     """The application on an event loop of its own, on a thread of its own, started now and for good."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="asgi", daemon=True)
@@ -229,7 +229,7 @@ class TestClient:
     def __init__(self, app: BackendApp) -> None:
         self._app = app
         self._exit = contextlib.ExitStack()
-        self._asgi: Front | None = None
+        self._asgi: ASGIApp | None = None
         self._portal: Any = None
         self._lock = threading.Lock()
         self._finalizer = weakref.finalize(self, self._exit.close)
@@ -302,18 +302,18 @@ class TestClient:
             if self._asgi is None:
                 self._asgi = self._started()
 
-    def _started(self) -> Front:
+    def _started(self) -> ASGIApp:
         folder = self._exit.enter_context(
             tempfile.TemporaryDirectory(prefix="label-studio-ml-", ignore_cleanup_errors=True)
         )
         settings = self._app.settings(default_model_dir=Path(folder))
-        app = create_app(Server(settings, self._app.model_class, self._app.model_kwargs))
+        server = Server(settings, self._app.model_class, self._app.model_kwargs)
         self._portal = self._exit.enter_context(anyio.from_thread.start_blocking_portal())
-        self._exit.enter_context(self._portal.wrap_async_context_manager(app.app.router.lifespan_context(app.app)))
-        return app
+        self._exit.enter_context(self._portal.wrap_async_context_manager(running(server)))
+        return create_app(server)
 
 
-async def _ask(app: Front, scope: dict[str, Any], body: bytes) -> TestResponse:
+async def _ask(app: ASGIApp, scope: dict[str, Any], body: bytes) -> TestResponse:
     status, headers = 500, Headers()
     parts: list[bytes] = []
     sent = False
@@ -333,7 +333,7 @@ async def _ask(app: Front, scope: dict[str, Any], body: bytes) -> TestResponse:
         else:
             parts.append(message.get("body", b""))
 
-    with contextlib.suppress(Exception):  # a reply was sent for it; Front raises it again for servers' logs
+    with contextlib.suppress(Exception):  # a reply was sent for it; Starlette raises it again for servers' logs
         await app(scope, receive, send)
     return TestResponse(status, headers, b"" if scope["method"] == "HEAD" else b"".join(parts))
 

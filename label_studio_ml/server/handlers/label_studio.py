@@ -19,7 +19,7 @@ from ...train import cleanup
 from ...train.intake import Arrival
 from ...wire import events as protocol
 from ...wire import replies, requests
-from .. import body
+from .. import limits
 from ..openapi import NAME, Handler, Operation, get, post
 from .predict import Predict
 
@@ -274,7 +274,7 @@ class Api:
     # --- helpers ---------------------------------------------------------------------------------------
 
     async def _body(self, request: Request) -> bytes:
-        return await body.read(request.scope, request.receive, self._server.settings.max_body_size)
+        return await limits.read_body(request.scope, request.receive, self._server.settings.max_body_size)
 
     async def _read(self, request: Request, kind: type[requests.T]) -> requests.T:
         return requests.decode(await self._body(request), kind)

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from ...errors import LoadError, RequestError
 from ...train.manage import Manager
 from ...wire import replies, requests
-from .. import body
+from .. import limits
 from ..openapi import NAME, Handler, Operation, get, post
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Management:
         return JSONResponse({"status": "ok"})
 
     async def _named(self, request: Request) -> tuple[str, str]:
-        raw = await body.read(request.scope, request.receive, self._server.settings.max_body_size)
+        raw = await limits.read_body(request.scope, request.receive, self._server.settings.max_body_size)
         version = requests.decode(raw, VersionRequest).version
         return _named_in(request, "project"), requests.without_nul(version, "version") or ""
 

@@ -13,7 +13,6 @@ from ... import __version__, logs
 from ...processes.messages import Description, Problem
 from ...wire import events as protocol
 from ...wire import replies
-from .. import headers
 from ..openapi import TEXT, Handler, Operation, document, get
 from ..pages import page
 
@@ -55,7 +54,7 @@ class State:
         if "text/html" in request.headers.get("accept", ""):
             address = f"{request.scope['scheme']}://{request.headers.get('host', 'localhost')}"
             html = page.render(state, address + request.scope.get("root_path", ""))
-            return Response(html, headers=headers.of_page(page.STYLE), media_type="text/html")
+            return Response(html, headers=page.HEADERS, media_type="text/html")
         return JSONResponse(state)
 
     async def _state(self, *, everything: bool) -> dict[str, Any]:

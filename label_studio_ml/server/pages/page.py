@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from html import escape
 from typing import Any
 
@@ -11,6 +13,17 @@ STYLE = (
     "border-bottom:1px solid #ddd;vertical-align:top}code{background:#f3f3f5;padding:.1rem .3rem;border-radius:3px}"
     ".ready{color:#176d2c}.failed{color:#b3261e}.loading{color:#8a5a00}"
 )
+
+_DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+"""The page needs nothing but its own style sheet: whatever got into it, it runs no script."""
 
 
 def render(state: dict[str, Any], address: str) -> str:

@@ -73,7 +73,7 @@ def test_strict_refuses_with_the_same_words_and_counts_once(
 
 
 def test_the_metric_takes_few_values_whatever_a_worker_sends() -> None:
-    metrics = Metrics(set())
+    metrics = Metrics()
     for reason in (*REASONS, "made up", "made up as well"):
         metrics.problem("1", Problem(0, "1", "invalid", "", reason))
     text = metrics.text().decode()

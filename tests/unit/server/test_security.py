@@ -1,4 +1,4 @@
-"""Who is let in: passwords, and the secret of webhooks."""
+"""Who is let in, what browsers are refused, and the header that every reply carries."""
 
 from __future__ import annotations
 
@@ -9,27 +9,25 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from label_studio_ml import settings
-from label_studio_ml.server import auth
-from label_studio_ml.server.auth import Auth
+from label_studio_ml.server.security import Security
 
 pytestmark = pytest.mark.anyio
 USER, PASSWORD = "label", "stüdio:1"
 WITH_AUTH = {"basic_auth_user": USER, "basic_auth_pass": PASSWORD}
 
 
-async def who(request: Request) -> JSONResponse:
-    return JSONResponse({"authenticated": request.scope["authenticated"]})
+async def who(scope: Scope, receive: Receive, send: Send) -> int:
+    """Answers everything with what it knows about the caller."""
+    await JSONResponse({"authenticated": scope["authenticated"]})(scope, receive, send)
+    return 200
 
 
 async def call(
-    path: str, options: dict[str, Any], headers: dict[str, str | bytes] | None = None, app: Starlette | None = None
+    path: str, options: dict[str, Any], headers: dict[str, str | bytes] | None = None, app: ASGIApp | None = None
 ) -> httpx.Response:
     app = app or make(options)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://server") as client:
@@ -40,10 +38,13 @@ async def call(
         return await client.post(path, headers=given)
 
 
-def make(options: dict[str, Any]) -> Starlette:
-    paths = ("/", "/health", "/setup", "/predict", "/webhook", "/metrics", "/health/", "/webhook/x")
-    routes = [Route(path, who, methods=["POST"]) for path in paths]
-    return Starlette(routes=routes, middleware=[Middleware(Auth, settings=settings.load({}, **options))])
+def make(options: dict[str, Any]) -> ASGIApp:
+    security = Security(who, settings.load({}, **options))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await security(scope, receive, send)
+
+    return app
 
 
 def basic(text: str | bytes, scheme: str = "Basic") -> dict[str, str | bytes]:
@@ -133,7 +134,7 @@ async def test_wrong_credentials_are_logged_now_and_then_and_never_shown(
 ) -> None:
     app = make(WITH_AUTH)
     now = 1000.0
-    monkeypatch.setattr("label_studio_ml.server.auth.time.monotonic", lambda: now)
+    monkeypatch.setattr("label_studio_ml.server.security.time.monotonic", lambda: now)
     for attempt in range(500):
         await call("/predict", {}, basic(f"{USER}:guess-{attempt}"), app)
     now += 61
@@ -194,7 +195,7 @@ async def test_no_method_gets_round_it(method: str) -> None:
 async def test_a_websocket_is_closed_and_never_reaches_the_application() -> None:
     sent: list[Any] = []
 
-    async def forbidden(_scope: Any, _receive: Any, _send: Any) -> None:
+    async def forbidden(_scope: Any, _receive: Any, _send: Any) -> int:
         raise AssertionError("it was let through")
 
     async def send(message: Any) -> None:
@@ -203,7 +204,7 @@ async def test_a_websocket_is_closed_and_never_reaches_the_application() -> None
     async def receive() -> Any:
         return {"type": "websocket.connect"}
 
-    guarded = auth.Auth(forbidden, settings.load({}, basic_auth_user=USER, basic_auth_pass=PASSWORD))
+    guarded = Security(forbidden, settings.load({}, basic_auth_user=USER, basic_auth_pass=PASSWORD))
     await guarded({"type": "websocket", "path": "/predict", "headers": []}, receive, send)
     assert sent == [{"type": "websocket.close", "code": 1008}]
 
@@ -212,3 +213,35 @@ async def test_a_secret_beyond_ascii_is_taken_in_every_encoding_that_clients_use
     for encoding in ("utf-8", "latin-1"):
         options = {**WITH_AUTH, "webhook_secret": "hook-ä"}
         assert (await call("/webhook", options, {"x-webhook-secret": "hook-ä".encode(encoding)})).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/predict", "/setup", "/health", "/unknown"])
+async def test_a_page_of_another_site_is_refused_everywhere(path: str) -> None:
+    reply = await call(path, {}, {"origin": "https://evil.example"})
+    assert (reply.status_code, reply.json()) == (
+        403,
+        {"error": "Web pages of other sites must not call this server."},
+    )
+    for origin in ("http://server", "https://server"):
+        assert (await call(path, {}, {"origin": origin})).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.example"}], ids=["taken", "refused"])
+@pytest.mark.parametrize("options", [{}, WITH_AUTH], ids=["open", "guarded"])
+async def test_every_reply_tells_browsers_not_to_guess(options: dict[str, Any], headers: dict[str, Any]) -> None:
+    for path in ("/predict", "/health", "/unknown"):
+        reply = await call(path, options, headers)
+        assert reply.headers.get_list("x-content-type-options") == ["nosniff"]
+
+
+async def test_a_websocket_is_closed_also_where_everyone_may_call() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    await Security(who, settings.load({}))({"type": "websocket", "path": "/", "headers": []}, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]

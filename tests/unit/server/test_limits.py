@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from label_studio_ml.errors import BackendError, RequestError
-from label_studio_ml.server import body, errors
+from label_studio_ml.server import errors, limits
 
 pytestmark = pytest.mark.anyio
 LIMIT = 100_000
@@ -24,12 +24,10 @@ TEXT = b'{"text": "\xc3\xa4"}' * 100
 
 
 async def echo(request: Request) -> Response:
-    return Response(await body.read(request.scope, request.receive, LIMIT))
+    return Response(await limits.read_body(request.scope, request.receive, LIMIT))
 
 
-app = Starlette(
-    routes=[Route("/", echo, methods=["POST"])], exception_handlers={BackendError: errors.on_backend_error}
-)
+app = Starlette(routes=[Route("/", echo, methods=["POST"])], exception_handlers={BackendError: errors.on_error})
 
 
 async def post(content: bytes | AsyncIterator[bytes], encoding: str = "", **headers: str) -> httpx.Response:
@@ -89,7 +87,7 @@ async def test_a_body_that_announces_nothing_is_refused_once_it_is_too_large() -
 
     request = Request({"type": "http", "method": "POST", "path": "/", "headers": []}, receive)
     with pytest.raises(RequestError, match="larger than"):
-        await body.read(request.scope, request.receive, LIMIT)
+        await limits.read_body(request.scope, request.receive, LIMIT)
     assert received == 101
 
 
@@ -105,7 +103,7 @@ async def test_a_length_that_is_no_number_does_not_matter() -> None:
         async def receive() -> Message:
             return {"type": "http.request", "body": b"x", "more_body": False}
 
-        assert await body.read(scope, receive, LIMIT) == b"x"
+        assert await limits.read_body(scope, receive, LIMIT) == b"x"
 
 
 @pytest.mark.parametrize("over", [1, 1000, 3_000_000])
@@ -167,4 +165,4 @@ async def test_a_connection_that_ends_within_the_body_is_noticed() -> None:
 
     request = Request({"type": "http", "method": "POST", "path": "/", "headers": []}, receive)
     with pytest.raises(RequestError, match="The connection ended before the body did"):
-        await body.read(request.scope, request.receive, LIMIT)
+        await limits.read_body(request.scope, request.receive, LIMIT)

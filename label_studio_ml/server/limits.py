@@ -1,4 +1,4 @@
-"""Reading a request body within limits, compressed or not."""
+"""What a request may weigh: its body is read within a limit, compressed or not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STEP = 1 << 20
 _DIGITS = 18
 
 
-async def read(scope: Scope, receive: Receive, limit: int) -> bytes:
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The body of a request, decompressed.
 
     Args:
