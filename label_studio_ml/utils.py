@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlparse
 
+from .settings import environment
+
 DATA_UNDEFINED_NAME = "$undefined$"
 """Label Studio's name for the data field of a task that was imported without field names."""
 
@@ -88,7 +90,7 @@ def get_image_local_path(
         url,
         cache_dir=image_cache_dir,
         project_dir=project_dir,
-        hostname=label_studio_host or os.environ.get("LABEL_STUDIO_HOSTNAME"),
+        hostname=label_studio_host or environment.label_studio_hostname(),
         image_dir=image_dir,
         access_token=label_studio_access_token,
         task_id=task_id,

@@ -11,7 +11,36 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
+from ..settings import env_names
 from .init import Directory, Force, RootDir, Script, write_folder
+
+GcpProject = Annotated[
+    str | None,
+    typer.Option(envvar="GCP_PROJECT", help="Google Cloud project to deploy to.", show_default=False),
+]
+GcpRegion = Annotated[str, typer.Option(envvar="GCP_REGION", help="Google Cloud region to deploy to.")]
+LabelStudioHost = Annotated[
+    str | None,
+    typer.Option(
+        envvar=env_names("label_studio_url"),
+        help="Label Studio's address, if the one it sends does not work from the cloud.",
+        show_default=False,
+    ),
+]
+LabelStudioKey = Annotated[
+    str | None,
+    typer.Option(envvar=env_names("label_studio_api_key"), help="API token for it.", show_default=False),
+]
+User = Annotated[
+    str | None,
+    typer.Option(envvar=env_names("basic_auth_user"), help="User that Label Studio must send.", show_default=False),
+]
+Password = Annotated[
+    str | None,
+    typer.Option(
+        envvar=env_names("basic_auth_pass"), help="Password that Label Studio must send.", show_default=False
+    ),
+]
 
 
 def deploy_command(
@@ -20,37 +49,12 @@ def deploy_command(
     script: Script = None,
     force: Force = False,
     root_dir: RootDir = Path(),
-    gcp_project_id: Annotated[
-        str | None,
-        typer.Option(envvar="GCP_PROJECT", help="Google Cloud project to deploy to.", show_default=False),
-    ] = None,
-    gcp_region: Annotated[
-        str, typer.Option(envvar="GCP_REGION", help="Google Cloud region to deploy to.")
-    ] = "us-central1",
-    label_studio_host: Annotated[
-        str | None,
-        typer.Option(
-            envvar=["LABEL_STUDIO_URL", "LABEL_STUDIO_HOST"],
-            help="Label Studio's address, if the one it sends does not work from the cloud.",
-            show_default=False,
-        ),
-    ] = None,
-    label_studio_api_key: Annotated[
-        str | None,
-        typer.Option(
-            envvar=["LABEL_STUDIO_API_KEY", "LABEL_STUDIO_ACCESS_TOKEN"],
-            help="API token for it.",
-            show_default=False,
-        ),
-    ] = None,
-    basic_auth_user: Annotated[
-        str | None,
-        typer.Option(envvar="BASIC_AUTH_USER", help="User that Label Studio must send.", show_default=False),
-    ] = None,
-    basic_auth_pass: Annotated[
-        str | None,
-        typer.Option(envvar="BASIC_AUTH_PASS", help="Password that Label Studio must send.", show_default=False),
-    ] = None,
+    gcp_project_id: GcpProject = None,
+    gcp_region: GcpRegion = "us-central1",
+    label_studio_host: LabelStudioHost = None,
+    label_studio_api_key: LabelStudioKey = None,
+    basic_auth_user: User = None,
+    basic_auth_pass: Password = None,
 ) -> None:
     """Deploy a backend folder to Google Cloud Run, with the gcloud command.
 
@@ -72,25 +76,29 @@ def deploy_command(
         "BASIC_AUTH_USER": basic_auth_user,
         "BASIC_AUTH_PASS": basic_auth_pass,
     }
-    arguments = [
-        *(gcloud, "run", "deploy", service),
+    given = {name: value for name, value in variables.items() if value}
+    print(f"Deploying {folder} as the service {service} to {gcp_project_id} in {gcp_region} ...", flush=True)
+    command = [gcloud, *_arguments(service, folder, gcp_project_id, gcp_region, given)]
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        raise UsageError(f"gcloud run deploy ended with status {status}; what it printed says why.")
+    print(f"Deployed {service}. Connect the address above in Label Studio: Settings, Model, Connect Model.")
+
+
+def _arguments(service: str, folder: Path, project: str, region: str, variables: dict[str, str]) -> list[str]:
+    """What to tell gcloud."""
+    return [
+        *("run", "deploy", service),
         *("--source", str(folder)),
-        *("--project", gcp_project_id),
-        *("--region", gcp_region),
+        *("--project", project),
+        *("--region", region),
         *("--port", "9090"),
         *("--max-instances", "1"),  # versions live in one instance; a second would know others
         "--no-cpu-throttling",  # training goes on after the reply to the webhook
         "--allow-unauthenticated",  # Label Studio has no Google identity; it can send basic auth
         "--quiet",
+        *(("--update-env-vars", env_vars(variables)) if variables else ()),
     ]
-    given = {name: value for name, value in variables.items() if value}
-    if given:
-        arguments += ["--update-env-vars", env_vars(given)]
-    print(f"Deploying {folder} as the service {service} to {gcp_project_id} in {gcp_region} ...", flush=True)
-    status = subprocess.run(arguments, check=False).returncode
-    if status:
-        raise UsageError(f"gcloud run deploy ended with status {status}; what it printed says why.")
-    print(f"Deployed {service}. Connect the address above in Label Studio: Settings, Model, Connect Model.")
 
 
 def service_name(folder: Path) -> str:

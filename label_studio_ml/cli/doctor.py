@@ -25,32 +25,40 @@ _EXIT = {"ok": 0, "warning": 0, "problem": 1}
 _STYLE = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
+Address = Annotated[str, typer.Argument(help="Address of a running backend, or its folder on this machine.")]
+OfProject = Annotated[int | None, typer.Option("--project", help="Number of the Label Studio project.")]
+LabelConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--label-config",
+        help="File with the labeling config to use. Default: the project's, else `label_config.xml` in the "
+        "backend's folder, else a made-up one.",
+    ),
+]
+LabelStudioTimeout = Annotated[
+    float,
+    typer.Option(
+        "--label-studio-timeout",
+        help="Seconds that Label Studio waits for predictions; less where a proxy in between gives up earlier.",
+    ),
+]
+FormerTimeout = Annotated[float | None, typer.Option("--predict-timeout", hidden=True)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")]
+
+
 def doctor_command(
-    target: Annotated[
-        str, typer.Argument(help="Address of a running backend, or its folder on this machine.")
-    ] = ".",
+    target: Address = ".",
     label_studio_url: LabelStudioUrl = None,
     label_studio_api_key: LabelStudioKey = None,
-    project: Annotated[int | None, typer.Option("--project", help="Number of the Label Studio project.")] = None,
+    project: OfProject = None,
     basic_auth_user: User = None,
     basic_auth_pass: Password = None,
     webhook_secret: WebhookSecret = None,
-    label_config: Annotated[
-        Path | None,
-        typer.Option(
-            "--label-config",
-            help="File with the labeling config to play with. Default: the project's, else `label_config.xml` in "
-            "the backend's folder, else a made-up one.",
-        ),
-    ] = None,
+    label_config: LabelConfig = None,
     url_for_label_studio: SeenUrl = None,
-    predict_timeout: Annotated[
-        float,
-        typer.Option(
-            "--predict-timeout", help="Seconds a prediction may take; less than 100 where a proxy is in between."
-        ),
-    ] = 100.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    label_studio_timeout: LabelStudioTimeout = Deadlines.predict,
+    predict_timeout: FormerTimeout = None,
+    as_json: AsJson = False,
 ) -> None:
     """Find out why predictions do not appear, or would not.
 
@@ -82,7 +90,7 @@ def doctor_command(
             label_studio_api_key=config.label_studio_api_key,
             project=project,
             label_config=_read(label_config, target),
-            deadlines=Deadlines(predict=predict_timeout),
+            deadlines=Deadlines(predict=predict_timeout or label_studio_timeout),
         )
     )
     if as_json:

@@ -13,6 +13,7 @@ from .connect import connect_command
 from .deploy import deploy_command
 from .doctor import doctor_command
 from .examples import examples_command
+from .grouped import GroupedCommand
 from .init import init_command
 from .jobs import jobs_app
 from .start import start_command
@@ -46,16 +47,16 @@ def _root(
     """
 
 
-app.command("init")(init_command)
+app.command("init", short_help="Create a backend folder.")(init_command)
 app.command("create", hidden=True)(init_command)
 app.command("examples")(examples_command)
-app.command("start")(start_command)
-app.command("connect")(connect_command)
+app.command("start", cls=GroupedCommand)(start_command)
+app.command("connect", short_help="Make a running backend the model of a Label Studio project.")(connect_command)
 app.command("doctor")(doctor_command)
-app.command("test")(rehearse_command)
+app.command("test", short_help="Try a backend out without a server.")(rehearse_command)
 app.add_typer(versions_app, name="versions")
 app.add_typer(jobs_app, name="jobs")
-app.command("deploy")(deploy_command)
+app.command("deploy", short_help="Deploy a backend folder to Google Cloud Run.")(deploy_command)
 
 
 def spread(arguments: list[str]) -> list[str]:

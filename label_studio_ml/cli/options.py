@@ -10,6 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 Target = Annotated[str, typer.Argument(help="Folder or script of the backend.")]
+Kwargs = Annotated[
+    list[str],
+    typer.Option("--with", "--kwargs", metavar="KEY=VALUE", help="Argument for the model class; repeat."),
+]
 Project = Annotated[str | None, typer.Option("--project", help="Only this Label Studio project.")]
 Url = Annotated[
     str | None, typer.Option("--url", help="Address of a running backend, instead of a folder on this machine.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import typer
 
-from .. import settings
+from ..settings import SPECS, Group, option_names, shown_default
 from .main import app
 
 _MADE = "<!-- Made by `python -m label_studio_ml.cli.reference --write`; a test checks it. -->\n"
@@ -39,6 +38,7 @@ def cli_page() -> str:
 def _command(name: str, command: Any) -> Iterator[str]:
     arguments = [found for found in command.params if found.param_type_name == "argument"]
     options = [found for found in command.params if found.param_type_name == "option" and not found.hidden]
+    grouped = [found for found in options if found.rich_help_panel]
     usage = " ".join(found.name.upper() for found in arguments)
     yield from (f"## `label-studio-ml {name}`", "", f"    label-studio-ml {name} {usage} [OPTIONS]", "")
     yield from ((command.help or "").strip(), "")
@@ -46,9 +46,13 @@ def _command(name: str, command: Any) -> Iterator[str]:
     for found in arguments:
         yield f"| `{found.name.upper()}` | {_cell(found.help)} | |"
     for found in options:
+        if found in grouped:
+            continue
         names = ", ".join(f"`{option}`" for option in (*found.opts, *found.secondary_opts))
         yield f"| {names} | {_cell(found.help)} | {_default(found)} |"
     yield ""
+    if grouped:  # the settings
+        yield from _groups("###")
 
 
 def _default(option: Any) -> str:
@@ -61,26 +65,21 @@ def _default(option: Any) -> str:
 
 def settings_page() -> str:
     """The reference of the settings."""
-    lines = [
-        "# Settings",
-        "",
-        _MADE,
-        _INTRODUCTION,
-        "",
-        "| option | older names in the environment | meaning | default |",
-        "|---|---|---|---|",
-    ]
-    for spec in dataclasses.fields(settings.Settings):
-        default = spec.metadata["shown"] or spec.default
-        shown = f"`{default}`" if default not in ("", False, 0, None) and spec.name != "model_dir" else ""
-        environment = ", ".join(f"`{name}`" for name in spec.metadata["env"])
-        option = "--" + spec.name.replace("_", "-")
-        lines.append(f"| `{option}` | {environment} | {_cell(spec.metadata['help'])} | {shown} |")
-    lines += [
-        "",
-        _BESIDES,
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(["# Settings", "", _MADE, _INTRODUCTION, "", *_groups("##"), _BESIDES]) + "\n"
+
+
+def _groups(heading: str) -> Iterator[str]:
+    """A table for each group of settings."""
+    for group in Group:
+        yield from (f"{heading} {group.value}", "")
+        yield from ("| option | older names in the environment | meaning | default |", "|---|---|---|---|")
+        for spec in SPECS:
+            if spec.metadata["group"] is group:
+                environment = ", ".join(f"`{name}`" for name in spec.metadata["env"])
+                default = f"`{shown}`" if (shown := shown_default(spec)) else ""
+                names = ", ".join(f"`{name}`" for name in option_names(spec))
+                yield f"| {names} | {environment} | {_cell(spec.metadata['help'])} | {default} |"
+        yield ""
 
 
 def _cell(text: str | None) -> str:

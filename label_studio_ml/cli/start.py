@@ -12,8 +12,11 @@ import typer
 from .. import settings
 from ..author import source
 from ..errors import UsageError
+from ..settings import SPECS, option_names, shown_default
+from .options import Kwargs, Target
 
-_SHORT = {"port": ["-p"], "debug": ["-d"]}
+RootDir = Annotated[str, typer.Option("--root-dir", help="Where a relative folder starts from.")]
+Check = Annotated[bool, typer.Option("--check", help="Construct the model class before serving.")]
 
 
 def _start(directory: str, root_dir: str, kwargs: list[str], check: bool, **options: Any) -> None:
@@ -21,6 +24,9 @@ def _start(directory: str, root_dir: str, kwargs: list[str], check: bool, **opti
 
     The backend is a folder made by `label-studio-ml init`, by an older version of this package, or just a script
     (`path.py`, or `path.py:Class` when it holds several model classes).
+
+    The settings, under headings below, are environment variables, too, as in LABEL_STUDIO_ML_WORKERS; names that
+    older packages read stand beside them.
     """
     found = source.locate(str(Path(root_dir) / directory))
     config = settings.load(**options, default_model_dir=found.folder / "model-data")
@@ -58,48 +64,35 @@ def _value(text: str) -> Any:
     return text
 
 
+def _option(spec: dataclasses.Field[Any]) -> inspect.Parameter:
+    """The option for a setting."""
+    about, names, default = spec.metadata, option_names(spec), shown_default(spec)
+    kind = str if about["kind"] else {bool: bool, int: int, float: float}.get(type(spec.default), str)
+    notes = f" [default: {default}]" if default else ""
+    notes += f" [{', '.join(about['env'])}]" if about["env"] else ""
+    option = typer.Option(
+        *(["/".join(names)] if spec.default is True else names),
+        metavar={"size": "<size>", "duration": "<time>"}.get(about["kind"]),
+        help=about["help"] + notes,
+        show_default=False,
+        rich_help_panel=about["group"].value,
+    )
+    return _parameter(spec.name, None, Annotated[kind | None, option])
+
+
+def _parameter(name: str, default: Any, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
 def _command() -> Any:
     """`_start` with one option for every setting, so that neither can be forgotten."""
-    parameter, keyword = inspect.Parameter, inspect.Parameter.KEYWORD_ONLY
     parameters = [
-        parameter(
-            "directory", keyword, annotation=Annotated[str, typer.Argument(help="Folder or script of the backend.")]
-        ),
-        parameter(
-            "root_dir",
-            keyword,
-            default=".",
-            annotation=Annotated[str, typer.Option("--root-dir", help="Where a relative folder starts from.")],
-        ),
-        parameter(
-            "kwargs",
-            keyword,
-            default=[],
-            annotation=Annotated[
-                list[str],
-                typer.Option(
-                    "--with", "--kwargs", metavar="KEY=VALUE", help="Argument for the model class; repeat."
-                ),
-            ],
-        ),
-        parameter(
-            "check",
-            keyword,
-            default=False,
-            annotation=Annotated[bool, typer.Option("--check", help="Construct the model class before serving.")],
-        ),
+        _parameter("directory", inspect.Parameter.empty, Target),
+        _parameter("root_dir", ".", RootDir),
+        _parameter("kwargs", [], Kwargs),
+        _parameter("check", False, Check),
+        *map(_option, SPECS),
     ]
-    for spec in dataclasses.fields(settings.Settings):
-        flag = "--" + spec.name.replace("_", "-")
-        kind = {bool: bool, int: int, float: float}.get(type(spec.default), str)
-        if spec.metadata["kind"]:
-            kind = str
-        if spec.default is True:
-            flag += f"/--no-{flag[2:]}"
-        names = [*_SHORT.get(spec.name, []), flag]
-        hint = f" [{', '.join(spec.metadata['env'])}]" if spec.metadata["env"] else ""
-        option = typer.Option(*names, help=spec.metadata["help"] + hint, show_default=_shown(spec))
-        parameters.append(parameter(spec.name, keyword, default=None, annotation=Annotated[kind | None, option]))
 
     def start(**options: Any) -> None:
         _start(**options)
@@ -108,12 +101,6 @@ def _command() -> Any:
     start.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     start.__annotations__ = {found.name: found.annotation for found in parameters}
     return start
-
-
-def _shown(spec: dataclasses.Field[Any]) -> str | bool:
-    if spec.metadata["shown"]:
-        return str(spec.metadata["shown"])
-    return False if spec.name == "model_dir" or spec.default in ("", False, 0, None) else str(spec.default)
 
 
 start_command = _command()

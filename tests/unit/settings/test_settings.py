@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from label_studio_ml import settings
 from label_studio_ml.cli import reference
 from label_studio_ml.cli.main import app
 from label_studio_ml.errors import SettingError
 from label_studio_ml.settings import Settings, load, secrets
+from label_studio_ml.wire.deadlines import Deadlines
 from tests.support.paths import DOCS
 
 SPECS = dataclasses.fields(Settings)
@@ -382,3 +384,21 @@ def test_every_credential_is_known_in_the_forms_in_which_it_travels() -> None:
     in_utf8, in_latin1 = "dTpww6Q=", "dTpw5A=="
     assert set(secrets(found, environ)) == {"pä", in_utf8, in_latin1, "hook", "key", "p%40ss", "p@ss", "hf", "aws"}
     assert secrets(load({}), {}) == []
+
+
+def test_a_request_is_answered_before_label_studio_gives_up() -> None:
+    assert Settings().predict_deadline < Deadlines().predict
+
+
+def test_groups_are_listed_in_their_order() -> None:
+    assert list(dict.fromkeys(spec.metadata["group"] for spec in SPECS)) == list(settings.Group)
+    assert [spec.metadata["group"] for spec in SPECS] == sorted(
+        (spec.metadata["group"] for spec in SPECS), key=list(settings.Group).index
+    )
+
+
+def test_the_help_of_start_has_a_heading_for_each_group() -> None:
+    shown = CliRunner().invoke(app, ["start", "--help"]).output
+    places = [shown.index(f"\n{group.value}:") for group in settings.Group]
+    assert places == sorted(places)
+    assert all(len(line) <= 80 for line in shown.splitlines())
