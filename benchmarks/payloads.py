@@ -9,6 +9,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from label_studio_ml.wire import bodies, records
+
 from .models import work
 
 PROJECT = "1.1700000000"
@@ -26,28 +28,7 @@ def task(model: str, number: int) -> work.Task:
     data = {"text": work.text(number)}
     if model == "cnn":
         data = {"text": f"picture {number}", "pixels": work.picture(number)}
-    return {
-        "id": number,
-        "data": data,
-        "meta": {},
-        "created_at": "2026-01-05T12:00:00.000000Z",
-        "updated_at": "2026-01-05T12:00:00.000000Z",
-        "is_labeled": False,
-        "overlap": 1,
-        "inner_id": number,
-        "total_annotations": 0,
-        "cancelled_annotations": 0,
-        "total_predictions": 0,
-        "comment_count": 0,
-        "unresolved_comment_count": 0,
-        "last_comment_updated_at": None,
-        "project": 1,
-        "updated_by": None,
-        "file_upload": None,
-        "comment_authors": [],
-        "annotations": [],
-        "predictions": [],
-    }
+    return records.task(number, data)
 
 
 def label(model: str, task: work.Task) -> str:
@@ -59,8 +40,7 @@ def label(model: str, task: work.Task) -> str:
 
 def label_studio(tasks: Sequence[work.Task], context: dict[str, Any] | None = None) -> bytes:
     """`POST /predict` as Label Studio sends it."""
-    params = {"login": None, "password": None, "context": context}
-    return json.dumps({"tasks": tasks, "project": PROJECT, "label_config": CONFIG, "params": params}).encode()
+    return json.dumps(bodies.predict(tasks, PROJECT, CONFIG, context)).encode()
 
 
 def v2(tasks: Sequence[work.Task]) -> bytes:
@@ -72,7 +52,7 @@ def v2(tasks: Sequence[work.Task]) -> bytes:
 
 def setup() -> bytes:
     """`POST /setup`."""
-    return json.dumps({"project": PROJECT, "schema": CONFIG, "hostname": "", "access_token": ""}).encode()
+    return json.dumps(bodies.setup(PROJECT, CONFIG)).encode()
 
 
 def answered(reply: bytes) -> list[str]:

@@ -17,13 +17,16 @@ from typing import Any
 from label_studio_sdk.label_interface import LabelInterface
 
 from .api import init_app
-from .checks import configs, samples
+from .checks import configs
 from .checks.report import Check, Outcome, Problem, Report
 from .checks.run import rehearse
 from .checks.scene import Plan
-from .checks.stage import Stage, label_studio_environment
 from .checks.watched import folder_of
 from .server.wsgi import TestClient, TestResponse
+from .stage import samples
+from .stage.api import Stage
+from .stage.environment import label_studio_environment
+from .wire import bodies, records
 
 __all__ = [
     "Backend",
@@ -105,7 +108,7 @@ def sample_annotation(label_config: str | Path, task: Json, number: int = 0) -> 
     {'choices': ['Negative']}
     """
     interface = LabelInterface(config=_named(label_config).xml)
-    return samples.annotation(interface, samples.completed(task, 1), number)
+    return samples.annotation(interface, records.completed(task, 1), number)
 
 
 class Backend:
@@ -117,7 +120,7 @@ class Backend:
     def __init__(self, client: TestClient, label_config: str, stage: Stage) -> None:
         self.client, self.label_config = client, label_config
         self._stage = stage
-        self._project = str(stage.project["id"])
+        self._project = f"{stage.project['id']}.{_CONNECTED}"
         self._next_task = 1
         self._extra_params: Json | None = None
 
@@ -130,14 +133,10 @@ class Backend:
         """
         self.label_config = label_config or self.label_config
         self._extra_params = self._extra_params if extra_params is None else extra_params
-        self._stage.project["label_config"] = self.label_config
-        body = {
-            "project": f"{self._project}.{_CONNECTED}",
-            "schema": self.label_config,
-            "hostname": self._stage.hostname,
-            "access_token": self._stage.token,
-            "extra_params": self._extra_params,
-        }
+        self._stage.configure(self.label_config)
+        body = bodies.setup(
+            self._project, self.label_config, self._stage.hostname, self._stage.token, self._extra_params
+        )
         version: str = self._good(self.client.post("/setup", json=body))["model_version"]
         return version
 
@@ -154,7 +153,7 @@ class Backend:
     def sample_annotation(self, task: Json, number: int = 0) -> list[Json]:
         """Regions that fit the labeling config; different numbers take different labels."""
         interface = LabelInterface(config=self.label_config)
-        return samples.regions(interface, samples.completed(task, 1), number)
+        return samples.regions(interface, records.completed(task, 1), number)
 
     def publish(self, file: Path) -> str:
         """Upload a file to the Label Studio that is played; return its address for the data of tasks."""
@@ -173,12 +172,8 @@ class Backend:
         Raises:
             AssertionError: the backend did not answer with predictions; the message says what it said.
         """
-        body = {
-            "tasks": [self._task(task) for task in tasks],
-            "project": f"{self._project}.{_CONNECTED}",
-            "label_config": self.label_config,
-            "params": {"login": None, "password": None, "context": context},
-        }
+        given = [self._task(task) for task in tasks]
+        body = bodies.predict(given, self._project, self.label_config, context)
         results: list[Any] = self._good(self.client.post("/predict", json=body))["results"]
         return results
 
@@ -197,7 +192,8 @@ class Backend:
             AssertionError: fit() failed; the message says why.
         """
         task = self._task(task)
-        return self.send("ANNOTATION_CREATED", annotation=self._keep(task, result, skipped), task=task)
+        one = self._keep(task, result, skipped)
+        return self._event(bodies.annotation_created(one, task, self._stage.project))
 
     def learn(self, annotated: Sequence[tuple[Json, Sequence[Json]]]) -> Json | None:
         """Have many tasks annotated already, each (task, regions), and press Start training once; see `annotate`.
@@ -210,32 +206,32 @@ class Backend:
 
     def start_training(self) -> Json | None:
         """Press the Start training button; see `annotate`."""
-        return self.send("START_TRAINING")
+        return self._event(bodies.start_training(self._stage.project))
 
     def send(self, action: str, **payload: Any) -> Json | None:
         """Send any event as webhooks do; see `annotate`."""
-        body = {"action": action, "project": self._stage.project, **payload}
+        return self._event({"action": action, "project": self._stage.project, **payload})
+
+    def _event(self, body: Json) -> Json | None:
         job = self._good(self.client.post("/webhook", json=body)).get("job")
         if not job:
             return None
         found: Json = self._good(self.client.get(f"/jobs/{job}"))
-        assert found["state"] != "failed", f"fit() failed on {action}: {found['error']}\n{found['error_detail']}"  # noqa: S101
+        why = f"{found.get('error')}\n{found.get('error_detail')}"
+        assert found["state"] != "failed", f"fit() failed on {body['action']}: {why}"  # noqa: S101
         return found
 
     def _keep(self, task: Json, result: Sequence[Json], skipped: bool = False) -> Json:
         """Label Studio has this annotation from here on."""
-        known = [one for one in self._stage.tasks if one["id"] != task["id"]]
-        interface = LabelInterface(config=self.label_config)
-        one = samples.annotation(interface, task, 0, skipped=True)
-        one |= {"result": list(result), "result_count": len(result), "was_cancelled": skipped}
-        self._stage.tasks = [*known, samples.annotated(task, one)]
+        one = samples.submitted(task, list(result), skipped=skipped)
+        self._stage.keep(records.annotated(task, one))
         return one
 
     def _task(self, task: Json) -> Json:
         if "id" in task and "data" in task:
-            return samples.completed(task, 0)
+            return records.completed(task, 0)
         number, self._next_task = self._next_task, self._next_task + 1
-        return samples.completed(task, number)
+        return records.completed(task, number)
 
     @staticmethod
     def _good(response: TestResponse) -> Json:

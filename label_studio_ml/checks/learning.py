@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from ..errors import LoadError
 from ..processes import messages
+from ..stage import samples
 from ..store import versions
+from ..wire import bodies, records
 from ..wire import events as protocol
-from . import fixes, samples
+from . import fixes
 from .report import Check, Outcome
 from .scene import Json, Scene, clock, count, difference, failed, regions, skip
 
@@ -32,48 +34,39 @@ def run(scene: Scene) -> Iterator[Check]:
 
 def _train(scene: Scene) -> Iterator[Check]:
     made = [samples.annotation(scene.interface, task, number) for number, task in enumerate(scene.tasks)]
-    done = [samples.annotated(task, one) for task, one in zip(scene.tasks, made, strict=True)]
-    scene.stage.tasks = done
-    before = scene.version
+    done = [records.annotated(task, one) for task, one in zip(scene.tasks, made, strict=True)]
+    scene.stage.show(done)
+    before, project = scene.version, scene.stage.project
     nothing = samples.annotation(scene.interface, scene.tasks[0], 0, skipped=True)
+    start = bodies.start_training(project)
     if scene.host.describe().generation == 1:
-        whole = _fit(scene, "Fit", [_start_training(scene, done)], count(len(done), "annotated task"))
+        whole = _fit(scene, "Fit", [{**start, "annotations": done}], count(len(done), "annotated task"))
         yield whole
         yield from _after_fit(scene, before, whole)
-        some = [samples.annotated(scene.tasks[0], nothing), *done[1:]]
-        yield _fit(scene, "Fit: skipped task", [_start_training(scene, some)], "one of them skipped")
-        yield _fit_on_nothing(scene)
+        some = [records.annotated(scene.tasks[0], nothing), *done[1:]]
+        yield _fit(scene, "Fit: skipped task", [{**start, "annotations": some}], "one of them skipped")
+        yield _fit_on_nothing(scene, {**start, "annotations": []})
         return
-    created = [_created(scene, task, one) for task, one in zip(done, made, strict=True)]
+    created = [bodies.annotation_created(one, task, project) for task, one in zip(done, made, strict=True)]
     fitted = _fit(scene, "Fit", created, f"{count(len(created), 'annotation')}, one by one")
     yield fitted
-    yield _fit(scene, "Start training", [_start_training(scene, None)], "the button brings no annotations")
+    yield _fit(scene, "Start training", [start], "the button brings no annotations")
     yield from _after_fit(scene, before, fitted)
-    skipped = _created(scene, samples.annotated(scene.tasks[0], nothing), nothing)
+    skipped = bodies.annotation_created(nothing, records.annotated(scene.tasks[0], nothing), project)
     yield _fit(scene, "Fit: skipped task", [skipped], "an annotation without a result")
-    deleted = ("ANNOTATIONS_DELETED", {"annotations": [{"id": made[0]["id"]}], "project": scene.stage.project})
+    deleted = bodies.annotations_deleted([made[0]["id"]], project)
     yield _fit(scene, "Fit: deleted annotation", [deleted], "the event brings only an id")
 
 
-def _created(scene: Scene, task: Json, one: Json) -> tuple[str, Json]:
-    bare = {key: value for key, value in task.items() if key not in ("annotations", "predictions", "drafts")}
-    return "ANNOTATION_CREATED", {"annotation": one, "project": scene.stage.project, "task": bare}
-
-
-def _start_training(scene: Scene, annotated: list[Json] | None) -> tuple[str, Json]:
-    more = {} if annotated is None else {"annotations": annotated}
-    return protocol.START_TRAINING, {"project": scene.stage.project, **more}
-
-
-def _fit(scene: Scene, name: str, happened: list[tuple[str, Json]], summary: str) -> Check:
+def _fit(scene: Scene, name: str, happened: list[Json], summary: str) -> Check:
     """Let fit() learn from events, each in a job of its own; stop at the first that fails."""
     check = Check(name=name, outcome=Outcome.OK, summary=summary, seconds=0.0)
-    train_events = scene.host.model_class.TRAIN_EVENTS
-    if not protocol.trains(happened[0][0], train_events):
-        summary = f"TRAIN_EVENTS leaves {protocol.canonical(happened[0][0])} out"
+    action = happened[0]["action"]
+    if not protocol.trains(action, scene.host.model_class.TRAIN_EVENTS):
+        summary = f"TRAIN_EVENTS leaves {protocol.canonical(action)} out"
         return Check(name=name, outcome=Outcome.SKIPPED, summary=summary)
-    for action, payload in happened:
-        outcome = scene.job(action, payload)
+    for event in happened:
+        outcome = scene.job(event)
         check.seconds = (check.seconds or 0.0) + scene.host.fit_seconds
         if isinstance(outcome, messages.Fitted):
             scene.number = scene.number if outcome.version is None else outcome.version
@@ -85,8 +78,8 @@ def _fit(scene: Scene, name: str, happened: list[tuple[str, Json]], summary: str
     return check
 
 
-def _fit_on_nothing(scene: Scene) -> Check:
-    check = _fit(scene, "Fit: nothing annotated", [_start_training(scene, [])], "fit() copes with an empty set")
+def _fit_on_nothing(scene: Scene, start: Json) -> Check:
+    check = _fit(scene, "Fit: nothing annotated", [start], "fit() copes with an empty set")
     if check.outcome is Outcome.FAILED:
         check.outcome = Outcome.WARNING
     return check

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import PredictError, one_line
+from ..stage import samples
 from ..wire import results
-from . import fixes, samples
+from ..wire.deadlines import Deadlines
+from . import fixes
 from .report import Check, Outcome, Problem, duration
 from .scene import Asked, Json, Scene, count, difference, failed, regions, skip
 
-DEADLINE = 100.0
-"""Seconds after which Label Studio gives up waiting for a prediction."""
+DEADLINES = Deadlines()
 NAMES = ("Predict", "Valid", "JSON", "Batch", "Batch = singles", "Interactive")
 
 
@@ -47,8 +48,8 @@ def _predict_singly(scene: Scene) -> Iterator[Check]:
     check.summary = f"{len(good)} of {count(len(scene.tasks), 'task')}, {duration(max(times))} at most"
     if raised:
         check.outcome = Outcome.FAILED
-    elif max(times) > DEADLINE:
-        message = f"one task takes {duration(max(times))}, and Label Studio waits {DEADLINE:.0f} s"
+    elif max(times) > DEADLINES.predict:
+        message = f"one task takes {duration(max(times))}, and Label Studio waits {DEADLINES.predict:g} s"
         check = failed(check, scene.problem("Predict", message, fixes.SLOW), outcome=Outcome.WARNING)
     yield check
     fitting = count(sum(regions(asked.predictions) for asked in good), "region")

@@ -20,12 +20,15 @@ from .. import settings as settings_module
 from ..author import source
 from ..errors import BackendError, LoadError, one_line
 from ..processes.messages import Source
+from ..stage import samples
+from ..stage.api import Stage
+from ..stage.environment import label_studio_environment
 from ..store import projects
 from ..store.database import Database
-from . import fixes, learning, predicting, samples
+from ..wire import records
+from . import fixes, learning, predicting
 from .report import NOT_REACHED, Check, Outcome, Problem, Report
 from .scene import Json, Plan, Scene, Stop, clock, failed, regions
-from .stage import Stage, label_studio_environment
 from .watched import WatchedHost, detail, folder_of, peak_memory, where
 
 _FIRST = ("Labeling config", "Load")
@@ -127,10 +130,10 @@ def _understand(scene: Scene) -> Iterator[Check]:
         yield failed(check, Problem(check=check.name, message=message, fix=fixes.CONFIG))
         raise Stop from None
     given = scene.plan.tasks
-    scene.tasks = [samples.completed(task, number) for number, task in enumerate(given, 1)] or samples.tasks(
+    scene.tasks = [records.completed(task, number) for number, task in enumerate(given, 1)] or samples.tasks(
         scene.interface, scene.plan.count, scene.stage.publish, scene.project
     )
-    scene.stage.tasks = list(scene.tasks)
+    scene.stage.show(scene.tasks)
     yield check
 
 

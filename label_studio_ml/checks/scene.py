@@ -15,13 +15,14 @@ from sqlalchemy import Connection
 from ..errors import PredictError
 from ..processes import messages
 from ..settings import Settings
+from ..stage.api import Stage
 from ..store import events, jobs
 from ..store.database import Database
 from ..train import trainer
 from ..utils import compare_nested_structures
+from ..wire import bodies
 from .configs import LabelConfig
 from .report import Check, Outcome, Problem
-from .stage import Stage
 from .watched import Call, WatchedHost, detail, where
 
 Json = dict[str, Any]
@@ -96,7 +97,7 @@ class Scene:
     def ask(self, tasks: Sequence[Json], context: Json | None = None) -> Asked:
         """One request for predictions."""
         before = len(self.host.calls)
-        params = msgspec.json.encode({"login": None, "password": None, "context": context})
+        params = msgspec.json.encode(bodies.params(context))
         encoded = [msgspec.json.encode(task) for task in tasks]
         config = self.plan.label_config.xml
         answer = self.host.predict(
@@ -105,12 +106,13 @@ class Scene:
         predictions = [_decoded(item) for item in answer.results]
         return Asked(predictions, answer.problems, self.host.calls[before:], answer.version)
 
-    def job(self, action: str, payload: Json) -> messages.Outcome:
+    def job(self, event: Json) -> messages.Outcome:
         """What the scheduler and the trainer of a server do with an event, at once."""
+        action = event["action"]
 
         def claimed(connection: Connection) -> str:
             job_id = jobs.add(connection, self.project, action)
-            event_id = events.add(connection, self.project, action, msgspec.json.encode(payload))
+            event_id = events.add(connection, self.project, action, msgspec.json.encode(event))
             events.assign(connection, [event_id], job_id)
             jobs.claim(connection, _OWNER, 3600.0)
             return job_id

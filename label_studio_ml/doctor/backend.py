@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from ..wire import bodies
 from .caller import PATIENCE, Caller, Reply, no_answer
 from .events import Events
 from .findings import Findings, duration
@@ -214,13 +215,7 @@ class Examination:
         scene = self._scene
         # Label Studio hands both over, too; where it has done so already, nobody needs them again.
         known = ("", "") if scene.real else (scene.label_studio_url, scene.label_studio_api_key)
-        body = {
-            "project": scene.throw_away,
-            "schema": scene.label_config,
-            "hostname": known[0],
-            "access_token": known[1],
-            "extra_params": scene.extra_params,
-        }
+        body = bodies.setup(scene.throw_away, scene.label_config, *known, scene.extra_params)
         return self._caller.call("POST", "setup", deadline, body=body, signed=signed)
 
     def _setup(self, reply: Reply) -> bool:
@@ -271,4 +266,4 @@ class Examination:
             )
 
     def _clean_up(self) -> None:
-        self._caller.call("POST", "delete", PATIENCE, body={"project": self._scene.throw_away})
+        self._caller.call("POST", "delete", PATIENCE, body=bodies.delete(self._scene.throw_away))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..wire import bodies, records
 from .caller import PATIENCE, Caller, Reply
 from .findings import Findings, duration
 from .scene import Scene
-
-_HARMLESS = ("TASKS_DELETED", "PROJECT_UPDATED", "TASKS_CREATED")
 
 
 class Events:
@@ -26,16 +27,16 @@ class Events:
 
     def _webhook(self) -> None:
         deadline = self._deadlines.webhook
-        action = next((name for name in _HARMLESS if name not in self._train_events), "")
-        if not action:
+        event = self._harmless_event()
+        if event is None:
             return
-        reply = self._send(action, deadline)
+        reply = self._send(event, deadline)
         if reply.status == 401:
             self.refused = True
             if not self._scene.webhook_known:
                 self._webhook_refused()
         elif reply.trouble == "timeout":
-            later = self._send(action, PATIENCE)
+            later = self._send(event, PATIENCE)
             took = f"took {duration(later.seconds)}" if later.ok else f"did not answer within {PATIENCE:g} s"
             self.findings.problem(
                 "webhook",
@@ -75,15 +76,20 @@ class Events:
                 f"{self._caller.url} --project N --webhook-secret SECRET",
             )
 
-    def _send(self, action: str, deadline: float) -> Reply:
-        project, _, _ = self._scene.throw_away.partition(".")
-        body = {
-            "action": action,
-            "tasks": [],
-            "project": {"id": int(project), "title": "doctor", "label_config": self._scene.label_config},
-        }
+    def _harmless_event(self) -> dict[str, Any] | None:
+        """An event that trains nothing; None where the model trains on each of them."""
+        number = int(self._scene.throw_away.partition(".")[0])
+        project = records.project(number, self._scene.label_config, "doctor")
+        possible = (
+            bodies.tasks_deleted([], project),
+            bodies.project_updated(project),
+            bodies.tasks_created([], project),
+        )
+        return next((event for event in possible if event["action"] not in self._train_events), None)
+
+    def _send(self, event: dict[str, Any], deadline: float) -> Reply:
         headers = self._scene.webhook_headers
-        return self._caller.call("POST", "webhook", deadline, body=body, headers=headers, signed=False)
+        return self._caller.call("POST", "webhook", deadline, body=event, headers=headers, signed=False)
 
     def _training(self) -> None:
         """The newest job of the project, or of any."""

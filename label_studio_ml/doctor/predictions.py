@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import PredictError
-from ..wire import results
+from ..stage import samples
+from ..wire import bodies, results
 from .caller import Caller, Reply
 from .findings import Findings, duration
-from .scene import Scene, interface, sample_region
+from .scene import Scene, interface
 
 _MANY = 100
 """Tasks that people select for Retrieve predictions without a thought; Label Studio sends all in one request."""
@@ -34,12 +35,7 @@ class Predictions:
         self._versions()
 
     def _call_predict(self, tasks: list[dict[str, Any]], context: dict[str, Any] | None = None) -> Reply:
-        body = {
-            "tasks": tasks,
-            "project": self._scene.predicted_project,
-            "label_config": self._scene.label_config,
-            "params": {"login": None, "password": None, "context": context},
-        }
+        body = bodies.predict(tasks, self._scene.predicted_project, self._scene.label_config, context)
         return self._caller.call("POST", "predict", self._deadlines.predict, body=body)
 
     def _predict(self) -> None:
@@ -169,10 +165,12 @@ class Predictions:
 
     def _interact(self) -> None:
         """Where the project has interactive preannotations on: what a smart tool would get."""
-        region = sample_region(self._scene.label_config) if self._scene.interactive else None
-        if region is None:
+        if not self._scene.interactive:
             return
-        reply = self._call_predict(self._scene.tasks[:1], {"result": [region]})
+        clicks = samples.clicks(interface(self._scene.label_config), self._scene.tasks[0])
+        if not clicks:
+            return
+        reply = self._call_predict(self._scene.tasks[:1], {"result": clicks[:1]})
         results = (reply.data or {}).get("results")
         if reply.ok and isinstance(results, list) and results and isinstance(results[0], dict):
             self.findings.ok("interactive", f"A click is answered in {duration(reply.seconds)}.")

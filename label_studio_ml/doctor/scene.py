@@ -9,6 +9,8 @@ from typing import Any
 
 from label_studio_sdk.label_interface import LabelInterface
 
+from ..wire import records
+
 ANY_CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="choice" toName="text">'
     '<Choice value="Yes"/><Choice value="No"/></Choices></View>'
@@ -61,16 +63,6 @@ def interface(label_config: str) -> LabelInterface:
     return LabelInterface(label_config)
 
 
-def sample_region(label_config: str) -> dict[str, Any] | None:
-    """A region as somebody may draw it, to ask for an interactive prediction; None where none can be made up."""
-    try:
-        annotation = interface(label_config).generate_sample_annotation()
-    except Exception:  # noqa: BLE001 - the SDK raises many kinds for controls that it has no sample of
-        return None
-    regions = (annotation or {}).get("result") or []
-    return next((dict(region) for region in regions if "value" in region), None)
-
-
 def sample_tasks(label_config: str, count: int, label_studio_url: str = "") -> list[dict[str, Any]]:
     """Tasks made up for a labeling config, in the form in which Label Studio sends tasks.
 
@@ -87,8 +79,4 @@ def sample_tasks(label_config: str, count: int, label_studio_url: str = "") -> l
             else value
             for name, value in data.items()
         }
-    return [_task(number, data) for number in range(1, count + 1)]
-
-
-def _task(number: int, data: dict[str, Any]) -> dict[str, Any]:
-    return {"id": number, "data": data, "meta": {}, "is_labeled": False, "annotations": [], "predictions": []}
+    return [records.task(number, data) for number in range(1, count + 1)]

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
-from label_studio_ml.checks import configs, media, samples
+from label_studio_ml.checks import configs
+from label_studio_ml.stage import sample_files, samples
 from scripts.label_studio import LabelStudio
 from tests.support.paths import BACKENDS
 from tests.support.servers import run_command
@@ -52,7 +53,7 @@ def upload(api: LabelStudio, project: int, name: str, content: bytes) -> None:
 def test_config_tasks_and_media_come_from_a_project(label_studio: LabelStudio) -> None:
     project = label_studio.create_project("bottles", BOXES.replace("$photo", "$image"))
     for number in range(3):
-        upload(label_studio, project, f"photo-{number}.png", media.image(number))
+        upload(label_studio, project, f"photo-{number}.png", sample_files.image(number))
 
     status, report = try_out(label_studio, project, "--tasks", "2", "--strict")
 

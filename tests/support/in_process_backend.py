@@ -9,6 +9,7 @@ from typing import Any
 
 from label_studio_ml.api import init_app
 from label_studio_ml.server.wsgi import TestClient, TestResponse
+from label_studio_ml.wire import bodies, records
 
 CONFIG = (
     '<View><Text name="text" value="$text"/>'
@@ -36,16 +37,15 @@ class Served:
 
     def setup(self, project: str = PROJECT, **more: Any) -> str:
         """Connect a project; the name of the model's version."""
-        reply = self.client.post("/setup", json={"project": project, "schema": CONFIG, **more})
+        reply = self.client.post("/setup", json={**bodies.setup(project, CONFIG), **more})
         assert reply.status_code == 200, reply
         version: str = reply.json["model_version"]
         return version
 
     def ask(self, *texts: str, project: str = PROJECT, context: dict[str, Any] | None = None) -> TestResponse:
         """The reply to a prediction request for tasks with these texts."""
-        tasks = [{"id": number, "data": {"text": text}} for number, text in enumerate(texts, 1)]
-        body = {"tasks": tasks, "project": project, "label_config": CONFIG, "params": {"context": context}}
-        return self.client.post("/predict", json=body)
+        tasks = [records.task(number, {"text": text}) for number, text in enumerate(texts, 1)]
+        return self.client.post("/predict", json=bodies.predict(tasks, project, CONFIG, context))
 
     def predict(self, *texts: str, project: str = PROJECT, context: dict[str, Any] | None = None) -> list[Any]:
         """The results for tasks with these texts."""

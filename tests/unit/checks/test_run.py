@@ -23,6 +23,7 @@ from label_studio_ml.errors import SourceError
 from label_studio_ml.instance import functions
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.processes.messages import Source
+from label_studio_ml.wire.deadlines import Deadlines
 
 CHOICES = configs.template("text-classification")
 Tasks = list[dict[str, Any]]
@@ -526,7 +527,7 @@ def test_attributes_that_make_no_sense_are_found_at_load() -> None:
 
 
 def test_a_prediction_that_takes_too_long_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predicting, "DEADLINE", 0.01)
+    monkeypatch.setattr(predicting, "DEADLINES", Deadlines(predict=0.01))
 
     def answer(_task: dict[str, Any]) -> Any:
         deadline = time.perf_counter() + 0.02

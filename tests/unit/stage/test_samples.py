@@ -1,21 +1,18 @@
-"""Sample tasks, annotations and clicks that `test` makes up from a labeling config."""
+"""Sample tasks, annotations and clicks fit their labeling config."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import wave
-from pathlib import Path
 from typing import Any
 
-import cv2
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
-from PIL import Image
 
-from label_studio_ml.checks import configs, media, samples
-from label_studio_ml.errors import UsageError
+from label_studio_ml.checks import configs
+from label_studio_ml.stage import sample_files, samples
+from label_studio_ml.wire import records
 
 
 class Shelf:
@@ -100,7 +97,7 @@ def test_text_in_a_region_belongs_to_the_box_it_was_read_from() -> None:
     (task,) = samples.tasks(config, 1, Shelf())
     box, text = samples.annotation(config, task, 0)["result"]
     assert (box["id"], box["type"], text["type"]) == (text["id"], "rectanglelabels", "textarea")
-    assert (text["value"]["x"], text["value"]["text"]) == (box["value"]["x"], [media.sentence(0)])
+    assert (text["value"]["x"], text["value"]["text"]) == (box["value"]["x"], [sample_files.sentence(0)])
 
 
 def test_a_skipped_task_has_an_annotation_without_a_result() -> None:
@@ -108,7 +105,7 @@ def test_a_skipped_task_has_an_annotation_without_a_result() -> None:
     (task,) = samples.tasks(config, 1, Shelf())
     annotation = samples.annotation(config, task, 0, skipped=True)
     assert (annotation["was_cancelled"], annotation["result"]) == (True, [])
-    assert samples.annotated(task, annotation)["cancelled_annotations"] == 1
+    assert records.annotated(task, annotation)["cancelled_annotations"] == 1
 
 
 def test_clicks_are_made_with_smart_controls() -> None:
@@ -119,27 +116,6 @@ def test_clicks_are_made_with_smart_controls() -> None:
     assert "is_positive" not in box
 
 
-def test_images_sounds_and_videos_are_real_and_differ(tmp_path: Path) -> None:
-    for number in (0, 1):
-        with Image.open(io.BytesIO(media.image(number))) as picture:
-            assert (picture.format, picture.size) == ("PNG", (media.WIDTH, media.HEIGHT))
-        with wave.open(io.BytesIO(media.sound(number))) as sound:
-            assert sound.getnframes() / sound.getframerate() == media.SECONDS
-            assert any(sound.readframes(2000)), "silence"
-        path = tmp_path / f"{number}.avi"
-        path.write_bytes(media.video(number))
-        video = cv2.VideoCapture(str(path))
-        assert (video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)) == (25, 25)
-        frames = [video.read() for _ in range(media.FRAMES)]
-        assert all(read for read, _ in frames)
-        assert frames[0][1].shape == (media.HEIGHT, media.WIDTH, 3)
-        assert (frames[0][1] != frames[-1][1]).any(), "nothing moves"
-        video.release()
-    for make in (media.image, media.sound, media.video):
-        assert make(0) != make(1)
-        assert make(0) == make(0)
-
-
 def test_a_time_series_has_the_columns_of_its_channels() -> None:
     xml = (
         '<View><TimeSeries name="s" value="$file" timeColumn="when" timeFormat="%Y-%m-%d" sep=";">'
@@ -147,11 +123,11 @@ def test_a_time_series_has_the_columns_of_its_channels() -> None:
     )
     data, shelf = values(xml)
     rows = list(csv.DictReader(io.StringIO(shelf.read(data["file"]).decode()), delimiter=";"))
-    assert len(rows) == media.ROWS
+    assert len(rows) == sample_files.ROWS
     assert list(rows[0]) == ["when", "a", "b"]
     assert (rows[0]["when"], float(rows[0]["b"])) == ("2024-01-01", 0.0)
     inline, _ = values(xml.replace("sep=", 'valueType="json" sep='))
-    assert len(inline["file"]["a"]) == media.ROWS
+    assert len(inline["file"]["a"]) == sample_files.ROWS
 
 
 @pytest.mark.parametrize(
@@ -178,49 +154,3 @@ def test_all_that_the_config_takes_from_a_task_is_there() -> None:
     assert len(data["pages"]) == 2
     assert all(shelf.read(page).startswith(b"\x89PNG") for page in data["pages"])
     assert data["options"] == [{"value": "First"}, {"value": "Second"}]
-
-
-def write(folder: Path, **files: str) -> Path:
-    for name, text in files.items():
-        (folder / name.replace("__", ".")).write_text(text)
-    return folder
-
-
-VIEW = '<View><Text name="t" value="$t"/></View>'
-
-
-def test_a_folder_shows_its_labeling_config_in_one_of_three_places(tmp_path: Path) -> None:
-    assert configs.of_folder(tmp_path) is None
-    write(tmp_path, README__md=f"# Mine\n\n    {VIEW}\n\nand another\n\n```xml\n<View>\n</View>\n```\n")
-    assert configs.of_folder(tmp_path) == configs.LabelConfig(VIEW, "README.md")
-    write(tmp_path, test_api__py=f'OTHER = """{VIEW}"""\nLABEL_CONFIG = """\n<View>\n</View>\n"""\nx = 1\n')
-    assert configs.of_folder(tmp_path) == configs.LabelConfig("<View>\n</View>", "LABEL_CONFIG of test_api.py")
-    write(tmp_path, test_api__py=f'BOXES = """{VIEW}"""\n')
-    assert configs.of_folder(tmp_path) == configs.LabelConfig(VIEW, "BOXES of test_api.py")
-    write(tmp_path, label_config__xml=VIEW, test_api__py="def (")
-    assert configs.of_folder(tmp_path) == configs.LabelConfig(VIEW, "label_config.xml")
-    (tmp_path / "label_config.xml").unlink()
-    assert configs.of_folder(tmp_path) == configs.LabelConfig(VIEW, "README.md"), "broken tests are passed over"
-    assert "--label-config FILE" in str(configs.missing(tmp_path))
-
-
-def test_a_labeling_config_can_be_named(tmp_path: Path) -> None:
-    path = write(tmp_path, mine__xml=VIEW) / "mine.xml"
-    assert configs.named(str(path)) == configs.LabelConfig(VIEW, "mine.xml")
-    assert configs.named(f"\n{VIEW}").xml.strip() == VIEW
-    assert configs.named("ocr").source == "template ocr"
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("object-detektion", "Did you mean object-detection?"),
-        ("zzz", "neither a file nor a template. The templates are: audio-classification"),
-        ("gone.xml", "There is no labeling config gone.xml"),
-        ("a/b", "There is no labeling config a/b"),
-    ],
-)
-def test_a_labeling_config_that_is_not_there_is_said_to_be_so(name: str, says: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        configs.named(name)
-    assert says in str(caught.value)

@@ -1,17 +1,16 @@
-"""The stage on which a model is tried out: it plays Label Studio, and leaves the process as it was."""
+"""Label Studio as it is played: what it answers, and what it refuses."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from label_studio_ml.checks.stage import Stage, label_studio_environment
 from label_studio_ml.label_studio import client
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.stage.api import Stage
 
 TASKS = [
     {"id": number, "data": {"text": "a"}, "annotations": [{"id": number}] if number % 2 else []}
@@ -22,7 +21,7 @@ TASKS = [
 @pytest.fixture
 def stage() -> Iterator[Stage]:
     with Stage("3", "<View/>") as stage:
-        stage.tasks = TASKS
+        stage.show(TASKS)
         yield stage
 
 
@@ -57,7 +56,7 @@ def test_the_sdk_reads_the_project_and_its_tasks(stage: Stage) -> None:
     assert client.project(connection, "3")["label_config"] == "<View/>"
     assert [task["id"] for task in client.first_tasks(connection, "3", 2)] == [1, 2]
     assert [task["id"] for task in client.annotated_tasks(connection, "3")] == [1, 3, 5, 7]
-    assert connection.projects.get(id=3).title == "Rehearsal"
+    assert connection.projects.get(id=3).title == "Sample project"
     assert [task.id for task in connection.tasks.list(project=3, page_size=3)] == [1, 2, 3, 4, 5, 6, 7]
     assert len(get(stage, "/api/projects/3/export?exportType=JSON").json()) == 4
     assert get(stage, "/api/tasks/2/").json() == TASKS[1]
@@ -68,15 +67,3 @@ def test_what_is_not_played_is_refused_and_remembered(stage: Stage) -> None:
     reply = httpx.post(f"{stage.hostname}/api/tasks/", json={"data": {}}, trust_env=False)
     assert reply.status_code == 404
     assert stage.unknown == ["GET /api/users/", "POST /api/tasks/"]
-
-
-def test_the_environment_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LABEL_STUDIO_URL", "http://mine")
-    monkeypatch.delenv("MODEL_DIR", raising=False)
-    before = dict(os.environ)
-    with label_studio_environment("http://stage", "token", "folder"):
-        assert os.environ["LABEL_STUDIO_URL"] == "http://stage"
-        assert os.environ["LABEL_STUDIO_API_KEY"] == "token"
-        assert os.environ["MODEL_DIR"] == "folder"
-        assert "127.0.0.1" in os.environ["NO_PROXY"].split(",")
-    assert dict(os.environ) == before

@@ -1,6 +1,6 @@
-"""Plays Label Studio on the loopback address: media, tasks and the project, as far as models ask for them.
+"""The API of a Label Studio that is played on the loopback address: media, tasks and one project.
 
-Runs on a thread of the calling process, for the length of a rehearsal. It can be read, never changed.
+Runs on a thread of the calling process. Over HTTP it can be read, never changed; whoever plays changes it directly.
 """
 
 from __future__ import annotations
@@ -9,27 +9,39 @@ import contextlib
 import hashlib
 import json
 import mimetypes
-import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from label_studio_sdk._extensions.label_studio_tools.core.label_config import parse_config
+
+from ..wire import records
+
 Json = dict[str, Any]
+
+_RELEASE = "1.23.2"
+_PERSON: Json = {"id": 1, "first_name": "", "last_name": "", "email": "", "avatar": None}
 
 
 class Stage:
     """A Label Studio with one project. Use it in a `with` block."""
 
+    hostname: str
+    """Its address, as models call it."""
+    token: str
+    """The only token that it takes."""
+    unknown: list[str]
+    """Calls that were made and are not played here, as in `GET /api/users/`."""
+
     def __init__(self, project_id: str = "1", label_config: str = "") -> None:
-        self.project: Json = {"id": int(project_id) if project_id.isdigit() else 1, "title": "Rehearsal"}
-        self.project["label_config"] = label_config
-        self.tasks: list[Json] = []
-        self.unknown: list[str] = []
-        """Calls that were made and are not played here."""
         self.token = secrets.token_hex(20)
+        self.unknown = []
+        self._project_id = int(project_id) if project_id.isdigit() else 1
+        self._label_config = label_config
+        self._tasks: list[Json] = []
         self._files: dict[str, bytes] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -45,9 +57,26 @@ class Stage:
         self._server.shutdown()
         self._server.server_close()
 
+    @property
+    def project(self) -> Json:
+        """The project, as webhooks bring it."""
+        return records.project(self._project_id, self._label_config, "Sample project", _parsed(self._label_config))
+
+    def configure(self, label_config: str) -> None:
+        """Give the project another labeling config."""
+        self._label_config = label_config
+
+    def show(self, tasks: Sequence[Json]) -> None:
+        """Let these be all tasks of the project."""
+        self._tasks = list(tasks)
+
+    def keep(self, task: Json) -> None:
+        """Add a task, in place of the one of the same id if there is one."""
+        self._tasks = [*(one for one in self._tasks if one["id"] != task["id"]), task]
+
     def publish(self, name: str, content: bytes) -> str:
         """Take an upload and return its address in tasks. Its name tells contents apart, as caches go by it."""
-        stored = f"upload/{self.project['id']}/{hashlib.sha256(content).hexdigest()[:8]}-{name}"
+        stored = f"upload/{self._project_id}/{hashlib.sha256(content).hexdigest()[:8]}-{name}"
         self._files[stored] = content
         return f"/data/{stored}"
 
@@ -66,32 +95,45 @@ class Stage:
         return json.dumps(found).encode(), "application/json"
 
     def _json(self, where: str, query: dict[str, str]) -> Any:
-        project = f"api/projects/{self.project['id']}"
+        project = f"api/projects/{self._project_id}"
         if where in ("health", "api/health"):
             return {"status": "UP"}
         if where == "api/version":
-            return {"release": "1.23.2"}
+            return {"release": _RELEASE}
         if where == "api/projects":
-            return {"count": 1, "next": None, "previous": None, "results": [self.project]}
+            return {"count": 1, "next": None, "previous": None, "results": [self._shown_project]}
         if where == project:
-            return self.project
+            return self._shown_project
         if where == f"{project}/export":
-            return [task for task in self.tasks if task["annotations"]]
+            return [task for task in self._tasks if task["annotations"]]
         if where == "api/tasks":
             return self._page(query)
         if where == f"{project}/tasks":
             return self._page(query)["tasks"]
-        return next((task for task in self.tasks if where == f"api/tasks/{task['id']}"), None)
+        return next((task for task in self._tasks if where == f"api/tasks/{task['id']}"), None)
+
+    @property
+    def _shown_project(self) -> Json:
+        """The project as the API shows it: with the person who made it, where webhooks have the number alone."""
+        return {**self.project, "created_by": _PERSON}
 
     def _page(self, query: dict[str, str]) -> Json:
         size, page = int(query.get("page_size") or 100), int(query.get("page") or 1)
-        wanted = [task for task in self.tasks if "annotations" not in query.get("query", "") or task["annotations"]]
+        annotated_only = "annotations" in query.get("query", "")
+        wanted = [task for task in self._tasks if task["annotations"] or not annotated_only]
         return {
             "tasks": wanted[(page - 1) * size : page * size],
             "total": len(wanted),
             "total_annotations": sum(len(task["annotations"]) for task in wanted),
             "total_predictions": 0,
         }
+
+
+def _parsed(label_config: str) -> Json:
+    with contextlib.suppress(Exception):  # a config that Label Studio would refuse has no parsed form
+        found: Json = parse_config(label_config)
+        return found
+    return {}
 
 
 def _handler(stage: Stage) -> type[BaseHTTPRequestHandler]:
@@ -103,14 +145,14 @@ def _handler(stage: Stage) -> type[BaseHTTPRequestHandler]:
                 return
             found = stage.answer(self.path)
             if found is None:
-                self._reply(404, b'{"detail": "The rehearsal does not play this call."}')
+                self._reply(404, b'{"detail": "This call is not among those that are played here."}')
             else:
                 self._reply(200, *found)
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             stage.unknown.append(f"{self.command} {urlsplit(self.path).path}")
-            self._reply(404, b'{"detail": "The rehearsal only plays calls that read."}')
+            self._reply(404, b'{"detail": "Only calls that read are played here."}')
 
         do_PATCH = do_PUT = do_DELETE = do_POST  # noqa: N815 - the names that the base class looks for
 
@@ -125,36 +167,3 @@ def _handler(stage: Stage) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Handler
-
-
-@contextlib.contextmanager
-def environment(**variables: str | None) -> Iterator[None]:
-    """Set environment variables (None takes one away) for models that read them, and put things back afterwards."""
-    before = {name: os.environ.get(name) for name in variables}
-    _apply(variables)
-    try:
-        yield
-    finally:
-        _apply(before)
-
-
-def label_studio_environment(hostname: str, token: str, model_dir: str) -> contextlib.AbstractContextManager[None]:
-    """What a model finds in its environment: where Label Studio is, and a folder to keep things in."""
-    direct = ",".join(filter(None, [os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")), "127.0.0.1"]))
-    return environment(
-        LABEL_STUDIO_URL=hostname,
-        LABEL_STUDIO_HOST=hostname,
-        LABEL_STUDIO_API_KEY=token,
-        LABEL_STUDIO_ACCESS_TOKEN=token,
-        MODEL_DIR=model_dir,
-        NO_PROXY=direct,
-        no_proxy=direct,
-    )
-
-
-def _apply(variables: dict[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
