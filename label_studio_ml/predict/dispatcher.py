@@ -100,7 +100,7 @@ class Dispatcher:
         self._breather: asyncio.TimerHandle | None = None
         self._expected = self._waiting_before = self._skipped = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        runner.on_free = self._pump
+        runner.subscribe(self._pump)
 
     @property
     def queued_tasks(self) -> int:
@@ -179,7 +179,7 @@ class Dispatcher:
         if waiters is None:
             self._open[request] = [waiter]
             self._queues.add(request)
-            self._runner.hurry()
+            self._runner.wake()
             if not self._pumping:  # not at once: those that came at the same moment may share a call
                 self._pumping = True
                 loop.call_soon(self._pump)
@@ -297,7 +297,7 @@ class Dispatcher:
         while queues:
             if self._keeping or queues.suspects:
                 self._keeping = bool(queues.suspects)
-                runner.keep_free(self._keeping)
+                runner.reserve(self._keeping)
             room: Room = "now"
             if queues.has_interactive and runner.has_room("now"):
                 pieces = queues.interactive()
@@ -415,7 +415,7 @@ class Dispatcher:
         self._filled(request, start, [NOTHING])
         self._guilty += 1
         if self._guilty >= _GUILTY_IN_A_ROW:
-            self._runner.failing(f"{self._guilty} tasks in a row, each alone, ended in the same way. {error}")
+            self._runner.suspend(f"{self._guilty} tasks in a row, each alone, ended in the same way. {error}")
 
 
 class _Running:

@@ -16,11 +16,12 @@ from ..author.host import ModelHost
 from ..errors import LoadError
 from ..processes.messages import Answer, Predict
 from ..settings import Settings
-from .runner import Listener, ModelStatus, Room
+from .runner import Listener, Room
+from .status import ModelStatus
 
 
 class InProcess:
-    """See `Runner`."""
+    """Runs calls on threads of this process."""
 
     def __init__(self, host: ModelHost, settings: Settings, active_version: Callable[[str], int]) -> None:
         self._host = host
@@ -29,56 +30,69 @@ class InProcess:
         self._capacity = settings.max_concurrent if description.concurrent else settings.threads
         self._executor = ThreadPoolExecutor(self._capacity, thread_name_prefix="predict")
         self._calls: set[asyncio.Task[None]] = set()
-        self.status = ModelStatus("ready", description=description)
-        self.on_free: Callable[[], None] = lambda: None
-        self.changed = asyncio.Event()
-        self.changed.set()
+        self._on_room: Callable[[], None] = lambda: None
+        self._status = ModelStatus("ready", description=description)
 
-    async def start(self) -> None:
-        """See `Runner`."""
-
-    async def stop(self, timeout: float) -> None:  # noqa: ARG002 - a thread cannot be ended from outside
-        """See `Runner`."""
-        await asyncio.to_thread(self._executor.shutdown)
-
-    def kill(self) -> None:
-        """See `Runner`."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
-
-    def hurry(self) -> None:
-        """See `Runner`."""
-
-    def retry(self) -> None:
-        """See `Runner`."""
-
-    def failing(self, error: str) -> None:
-        """See `Runner`."""
-
-    def keep_free(self, wanted: bool) -> None:
-        """See `Runner`."""
+    @property
+    def status(self) -> ModelStatus:
+        """How the author's class is doing: it was imported before."""
+        return self._status
 
     @property
     def pids(self) -> list[int]:
-        """See `Runner`."""
+        """Processes that run the model: none but this one."""
         return []
 
     @property
     def memory(self) -> dict[str, int]:
-        """See `Runner`."""
+        """Bytes of memory of such processes."""
         return {}
 
+    async def start(self) -> None:
+        """There is nothing to start."""
+
+    async def stop(self, timeout: float) -> None:  # noqa: ARG002 - a thread cannot be ended from outside
+        """Wait for the calls that run."""
+        await asyncio.to_thread(self._executor.shutdown)
+
+    def kill(self) -> None:
+        """Begin no further call."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def subscribe(self, on_room: Callable[[], None]) -> None:
+        """Have `on_room` called whenever a call has ended."""
+        self._on_room = on_room
+
+    async def settled(self, after: ModelStatus | None = None) -> ModelStatus:
+        """The status, which does not change."""
+        if after is self._status:
+            await asyncio.get_running_loop().create_future()
+        return self._status
+
+    def wake(self) -> None:
+        """It is loaded already."""
+
+    def retry(self) -> None:
+        """It never fails to load."""
+
+    def suspend(self, error: str) -> None:
+        """No call ends this process."""
+
+    def reserve(self, wanted: bool) -> None:
+        """No call has to be alone."""
+
     def has_room(self, room: Room) -> bool:
-        """See `Runner`."""
+        """Whether a thread is idle."""
         return room != "ahead" and len(self._calls) < self._capacity
 
     def submit(self, call: Predict, listener: Listener, room: Room) -> None:  # noqa: ARG002 - no call ends the process
-        """See `Runner`."""
+        """Run a call on a thread."""
         task = asyncio.get_running_loop().create_task(self._run(call, listener))
         self._calls.add(task)
 
         def done(_task: asyncio.Task[None]) -> None:
             self._calls.discard(task)
-            self.on_free()
+            self._on_room()
 
         task.add_done_callback(done)
 
@@ -97,15 +111,15 @@ class InProcess:
             listener.answered(answer, time.perf_counter() - started)
 
     async def warm(self, project_id: str, label_config: str | None) -> str:
-        """See `Runner`."""
+        """Load the instance of a project's active version and return the version's name."""
         return await self._load(project_id, label_config, self._active_version(project_id))
 
     async def swap(self, project_id: str, version: int, activate: Callable[[str], Awaitable[None]]) -> None:
-        """See `Runner`."""
+        """Load a version and activate it; what runs keeps its own."""
         await activate(await self._load(project_id, None, version))
 
     async def store(self, project_id: str, predictions: list[dict[str, Any]]) -> None:
-        """See `Runner`."""
+        """Have Label Studio store predictions."""
         await asyncio.to_thread(self._host.store, project_id, predictions)
 
     async def _load(self, project_id: str, label_config: str | None, version: int) -> str:

@@ -20,7 +20,8 @@ from ..processes import channel, messages
 from ..processes.messages import Broken, Configure, Predict, Ready, Source, Stop
 from ..settings import Settings
 from .process import Process
-from .runner import Listener, ModelStatus, Room
+from .runner import Listener, Room
+from .status import ModelStatus, StatusBoard
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
 _FIRST_REFUSAL = 1.0
@@ -47,6 +48,7 @@ class Pool:
         forwarded: dict[str, Any],
         active_version: Callable[[str], int],
         on_restart: Callable[[], None],
+        preloaded: Sequence[tuple[str, str | None]] = (),
     ) -> None:
         """Prepare; `start` starts.
 
@@ -56,10 +58,11 @@ class Pool:
             forwarded: the same settings as the workers get them.
             active_version: tells the number of the version that serves a project.
             on_restart: called when a worker has to be replaced.
+            preloaded: projects with their labeling configs that every worker loads before it is given calls.
         """
-        self.status = ModelStatus()
-        self.on_free: Callable[[], None] = lambda: None
-        self.preloaded: Sequence[tuple[str, str | None]] = ()
+        self._status = StatusBoard()
+        self._on_room: Callable[[], None] = lambda: None
+        self._preloaded = preloaded
         self._source, self._settings, self._forwarded = source, settings, forwarded
         self._active_version, self._on_restart = active_version, on_restart
         self._devices = [device for device in settings.devices.replace(",", " ").split() if device]
@@ -71,11 +74,10 @@ class Pool:
         self._failures = self._refusals = self._died_loading = 0
         self._stopping = False
         self._swapping = asyncio.Lock()
-        self._hurried = asyncio.Event()
+        self._woken = asyncio.Event()
         self._used_at = time.monotonic()
         self._recycle_at = 0.0
         self._starting: asyncio.Task[None] | None = None
-        self.changed = asyncio.Event()
 
     async def start(self) -> None:
         """Start the workers; they load in the background."""
@@ -102,19 +104,32 @@ class Pool:
             if worker.child is not None:
                 worker.child.kill()
 
-    def retry(self) -> None:
-        """See `Runner`."""
-        self._hurried.set()
+    @property
+    def status(self) -> ModelStatus:
+        """How the author's class is doing."""
+        return self._status.current
 
-    def hurry(self) -> None:
-        """See `Runner`."""
+    def subscribe(self, on_room: Callable[[], None]) -> None:
+        """Have `on_room` called whenever there may be room for a call again."""
+        self._on_room = on_room
+
+    async def settled(self, after: ModelStatus | None = None) -> ModelStatus:
+        """Wait until it is known whether the class can be used; with `after`, until that is known anew."""
+        return await self._status.settled(after)
+
+    def retry(self) -> None:
+        """Try again now to load a class that failed to."""
+        self._woken.set()
+
+    def wake(self) -> None:
+        """Somebody needs the model now: load it if it was unloaded."""
         self._used_at = time.monotonic()
         if self.status.state == "unloaded":
-            self.status = ModelStatus("loading", description=self.status.description)
+            self._status.loading()
             self._starting = self._chore(self._start_all())
 
-    def failing(self, error: str) -> None:
-        """See `Runner`."""
+    def suspend(self, error: str) -> None:
+        """Every task ends its worker: refuse calls for a while, and say so."""
         if self.status.state != "failed":
             delay = min(_FIRST_REFUSAL * 2**self._refusals, _LONGEST_DELAY)
             self._refusals += 1
@@ -135,11 +150,11 @@ class Pool:
     # --- calls -----------------------------------------------------------------------------------------
 
     def has_room(self, room: Room) -> bool:
-        """See `Runner`. A class that failed to load refuses calls, which is quick."""
+        """Whether a call could be submitted. A class that failed to load refuses calls, which is quick."""
         return self.status.state == "failed" or self._free(room) is not None
 
-    def keep_free(self, wanted: bool) -> None:
-        """See `Runner`."""
+    def reserve(self, wanted: bool) -> None:
+        """Give one worker nothing new, so that there will be room `alone`; or not any more."""
         if not wanted:
             self._reserved = None
         elif self._reserved is None or not self._reserved.usable or self._reserved not in self._workers:
@@ -147,7 +162,7 @@ class Pool:
             self._reserved = min(usable, key=lambda worker: len(worker.calls), default=None)
 
     def submit(self, call: Predict, listener: Listener, room: Room) -> None:
-        """See `Runner`."""
+        """Send a call to the worker with the least to do."""
         self._used_at = time.monotonic()
         worker = self._free(room)
         if self.status.state == "failed" or worker is None:
@@ -177,8 +192,8 @@ class Pool:
         return best
 
     async def warm(self, project_id: str, label_config: str | None) -> str:
-        """See `Runner`."""
-        self.hurry()
+        """Load the instance of a project's active version and return the version's name."""
+        self.wake()
         if self._starting is not None:
             await asyncio.shield(self._starting)
         worker = self._workers[0]
@@ -186,8 +201,8 @@ class Pool:
         return await self._warm(worker, project_id, label_config, self._active_version(project_id))
 
     async def store(self, project_id: str, predictions: list[dict[str, Any]]) -> None:
-        """See `Runner`."""
-        self.hurry()
+        """Have Label Studio store predictions."""
+        self.wake()
         worker = next((worker for worker in self._workers if worker.usable), None)
         if worker is None:
             raise WorkerDied("There is no process that could store them.")
@@ -198,7 +213,7 @@ class Pool:
     # --- new workers for old ones ------------------------------------------------------------------------
 
     async def swap(self, project_id: str, version: int, activate: Callable[[str], Awaitable[None]]) -> None:
-        """See `Runner`."""
+        """Load a version into new workers, activate it, and let them take over."""
         async with self._swapping:
             name = ""
 
@@ -276,7 +291,7 @@ class Pool:
         for worker in fresh:
             if worker.lost.is_set():  # it died before it was one of ours to replace
                 self._chore(self._replace(worker))
-        self.on_free()
+        self._on_room()
 
     # --- workers ---------------------------------------------------------------------------------------
 
@@ -307,7 +322,7 @@ class Pool:
         return name
 
     async def _warm_preloaded(self, worker: Process) -> None:
-        for project_id, label_config in self.preloaded:
+        for project_id, label_config in self._preloaded:
             await self._warm(worker, project_id, label_config, self._active_version(project_id))
 
     def _received(self, worker: Process, frame: bytes) -> None:
@@ -329,7 +344,7 @@ class Pool:
             worker.ready.set()
         elif worker.received(message):
             self._refusals = 0
-            self.on_free()
+            self._on_room()
 
     async def _make_ready(self, worker: Process) -> None:
         """Its code is imported: have it construct what is to be there from the start, then give it calls."""
@@ -351,25 +366,23 @@ class Pool:
             self._failures = self._died_loading = 0
             if not self._refusals or self.status.state != "failed":
                 self._is_ready(worker)
-            self.on_free()
+            self._on_room()
 
     def _is_ready(self, worker: Process) -> None:
-        self.status = ModelStatus("ready", description=worker.description)
-        self.changed.set()
+        self._status.ready(worker.description)
 
     def _failed(self, error: str, *, usage: bool = False) -> None:
-        self.status = ModelStatus("failed", error, usage, self.status.description)
-        self.changed.set()
-        self.on_free()
+        self._status.failed(error, usage=usage)
+        self._on_room()
 
     async def _try_again_after(self, delay: float) -> None:
-        self._hurried.clear()
+        self._woken.clear()
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._hurried.wait(), delay)
-        self.status = ModelStatus("loading", description=self.status.description)
+            await asyncio.wait_for(self._woken.wait(), delay)
+        self._status.loading()
         if usable := [worker for worker in self._workers if worker.usable]:
             self._is_ready(usable[0])
-        self.on_free()
+        self._on_room()
 
     def _lost(self, worker: Process) -> None:
         worker.usable = False
@@ -404,9 +417,9 @@ class Pool:
     async def _replace(self, worker: Process) -> None:
         delay = min(_FIRST_DELAY * 2**self._failures, _LONGEST_DELAY) if self._failures else 0.0
         self._failures += 1
-        self._hurried.clear()
+        self._woken.clear()
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._hurried.wait(), delay)
+            await asyncio.wait_for(self._woken.wait(), delay)
         if worker in self._workers and not self._stopping:
             fresh = await self._spawn(worker.slot)
             if worker in self._workers:
@@ -475,7 +488,7 @@ class Pool:
         if busy or not after or self.status.state != "ready" or time.monotonic() - self._used_at < after:
             return
         _log.info("Nobody has asked for %g s (--unload-after): the model is unloaded until somebody does", after)
-        self.status = ModelStatus("unloaded", description=self.status.description)
+        self._status.unloaded()
         old, self._workers = self._workers, []
         for worker in old:
             self._retire(worker)

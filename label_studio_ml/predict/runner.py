@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, Protocol
 
-import msgspec
-
-from ..processes.messages import Answer, Description, Predict
-
-
-class ModelStatus(msgspec.Struct):
-    """How the author's class is doing, and why; `usage`: there is none to load."""
-
-    state: Literal["loading", "ready", "failed", "unloaded"] = "loading"
-    error: str = ""
-    usage: bool = False
-    description: Description | None = None
+from ..processes.messages import Answer, Predict
+from .status import ModelStatus
 
 
 class Listener(Protocol):
@@ -40,10 +29,17 @@ Room = Literal["now", "ahead", "alone"]
 class Runner(Protocol):
     """Runs calls. Its capacity is how many it takes at once."""
 
-    status: ModelStatus
-    on_free: Callable[[], None]
-    changed: asyncio.Event
-    """Set whenever the status settles."""
+    @property
+    def status(self) -> ModelStatus:
+        """How the author's class is doing."""
+
+    @property
+    def pids(self) -> list[int]:
+        """Processes that run the model."""
+
+    @property
+    def memory(self) -> dict[str, int]:
+        """Bytes of memory that each of them takes up, by its number."""
 
     async def start(self) -> None:
         """Begin to load the author's class."""
@@ -54,31 +50,29 @@ class Runner(Protocol):
     def kill(self) -> None:
         """End now."""
 
-    def hurry(self) -> None:
+    def subscribe(self, on_room: Callable[[], None]) -> None:
+        """Have `on_room` called whenever there may be room for a call again."""
+
+    async def settled(self, after: ModelStatus | None = None) -> ModelStatus:
+        """Wait until it is known whether the class can be used; with `after`, until that is known anew."""
+
+    def wake(self) -> None:
         """Somebody needs the model now: load it if it was unloaded."""
 
     def retry(self) -> None:
         """Try again now to load a class that failed to."""
 
-    def failing(self, error: str) -> None:
+    def suspend(self, error: str) -> None:
         """Every task ends its worker: refuse calls for a while, and say so."""
-
-    @property
-    def pids(self) -> list[int]:
-        """Processes that run the model."""
-
-    @property
-    def memory(self) -> dict[str, int]:
-        """Bytes of memory that each of them takes up, by its number."""
 
     def has_room(self, room: Room) -> bool:
         """Whether a call could be submitted that needs such a worker."""
 
-    def keep_free(self, wanted: bool) -> None:
+    def reserve(self, wanted: bool) -> None:
         """Give one worker nothing new, so that there will be room `alone`; or not any more."""
 
     def submit(self, call: Predict, listener: Listener, room: Room) -> None:
-        """Take up a call now: `has_room` has just said that it can be, and the version is the active one."""
+        """Take up a call now: `has_room` has just said that it can be, and its version is the active one."""
 
     async def warm(self, project_id: str, label_config: str | None) -> str:
         """Load the instance of a project's active version and return the version's name.

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +85,7 @@ class Server:
         known = await self.database.read_async(projects.all_projects)
         logs.hide(*(project.access_token for project in known))
         self.serving = Serving(self.database)
-        self.runner, trainers = self._runners()
-        if self.settings.preload and isinstance(self.runner, Pool):
-            self.runner.preloaded = await self._preloaded(known)
+        self.runner, trainers = self._runners(await self._preloaded(known))
         self.serving.runner = self.runner
         self.dispatcher = Dispatcher(
             self.runner, self.settings, self.state, self.serving.number, self.metrics.waited
@@ -113,12 +111,14 @@ class Server:
                 loops.append(reload.follow(self._source.folder, self.settings.model_dir, self._reload))
             self._tasks = [loop.create_task(work) for work in loops]
 
-    async def _preloaded(self, known: list[projects.Project]) -> list[tuple[str, str]]:
+    async def _preloaded(self, known: list[projects.Project]) -> list[tuple[str, str | None]]:
         """What is loaded at the start: the projects with the given labeling config, or none in particular.
 
         Raises:
             UsageError: the file cannot be read, or is no labeling config.
         """
+        if not self.settings.preload or self.in_process:
+            return []
         path = Path(self.settings.preload)
         try:
             config = await asyncio.to_thread(path.read_text, encoding="utf-8")
@@ -178,7 +178,7 @@ class Server:
             while await self.scheduler.step():
                 await self.serving.refresh()
 
-    def _runners(self) -> tuple[Runner, list[Trains]]:
+    def _runners(self, preloaded: Sequence[tuple[str, str | None]]) -> tuple[Runner, list[Trains]]:
         if isinstance(self._source, type):
             from ..author.host import ModelHost
             from ..predict.in_process import InProcess
@@ -189,7 +189,8 @@ class Server:
             return runner, [in_process.InProcess(host, self.settings, self.database)]
         source = Source(self._source.path, self._source.class_name, {**self._source.kwargs, **self._kwargs})
         forwarded = _as_given(self.settings)
-        pool = Pool(source, self.settings, forwarded, self.serving.number, self.metrics.restarts.inc)
+        restarted = self.metrics.restarts.inc
+        pool = Pool(source, self.settings, forwarded, self.serving.number, restarted, preloaded)
         idle = self.settings.trainer_idle
         return pool, [Trainer(source, forwarded, idle) for _ in range(self.settings.trainers)]
 

@@ -92,12 +92,10 @@ async def _serve(server: Server, listening: socket.socket, check: bool) -> Backe
 
 async def _watch(server: Server, web: _Web, listening: socket.socket, check: bool) -> BackendError | None:
     """Wait for the model to load; end the server when it cannot, for a person is watching now."""
-    await server.runner.changed.wait()
-    while server.settings.reload and server.runner.status.state == "failed":
-        _log.error("%s It is loaded again when a file changes.", server.runner.status.error)
-        server.runner.changed.clear()
-        await server.runner.changed.wait()
-    status = server.runner.status
+    status = await server.runner.settled()
+    while server.settings.reload and status.state == "failed":
+        _log.error("%s It is loaded again when a file changes.", status.error)
+        status = await server.runner.settled(after=status)
     failure: BackendError | None = None
     if status.state == "failed":
         failure = (SourceError if status.usage else LoadError)(status.error)

@@ -17,7 +17,8 @@ from label_studio_ml import settings
 from label_studio_ml.errors import ClientGone, LabelStudioError, LoadError, PredictError, Unavailable, WorkerDied
 from label_studio_ml.predict.dispatcher import Dispatcher
 from label_studio_ml.predict.request import Predictions
-from label_studio_ml.predict.runner import Listener, ModelStatus, Room
+from label_studio_ml.predict.runner import Listener, Room
+from label_studio_ml.predict.status import ModelStatus
 from label_studio_ml.processes.messages import Answer, Predict, Problem
 
 pytestmark = pytest.mark.anyio
@@ -60,13 +61,13 @@ class Running:
     def answer(self, answer: Answer | None = None, seconds: float = 0.001) -> None:
         self._end()
         self.listener.answered(answer or echo(self.call.tasks[self.streamed :]), seconds)
-        self.runner.on_free()
+        self.runner.on_room()
 
     def fail(self, error: Exception) -> None:
         self._end()
         self.runner.free -= isinstance(error, WorkerDied)  # until it is replaced
         self.listener.failed(error)
-        self.runner.on_free()
+        self.runner.on_room()
 
     def die(self, how: str = "The process ended.", *, stuck: bool = False) -> None:
         """End as when the worker ends."""
@@ -83,15 +84,14 @@ class Runner:
 
     def __init__(self, capacity: int = 1) -> None:
         self.free = self.capacity = capacity
-        self.open, self.ahead, self.kept_free = True, False, False
+        self.open, self.ahead, self.reserved = True, False, False
         self.started: list[Running] = []
         self.status = ModelStatus("ready")
-        self.on_free: Callable[[], None] = lambda: None
-        self.changed = asyncio.Event()
+        self.on_room: Callable[[], None] = lambda: None
         self.pids: list[int] = []
         self.memory: dict[str, int] = {}
-        self.hurried = 0
-        self.failures: list[str] = []
+        self.woken = 0
+        self.suspensions: list[str] = []
         self.stored: list[tuple[str, list[dict[str, Any]]]] = []
         self.refusal: LabelStudioError | None = None
 
@@ -100,10 +100,10 @@ class Runner:
             return self.open and self.free > 0
         if room == "ahead":
             return self.open and self.ahead and self.free > -self.capacity
-        return self.open and self.free > (1 if self.kept_free else 0)
+        return self.open and self.free > (1 if self.reserved else 0)
 
-    def keep_free(self, wanted: bool) -> None:
-        self.kept_free = wanted
+    def reserve(self, wanted: bool) -> None:
+        self.reserved = wanted
 
     def submit(self, call: Predict, listener: Listener, room: Room) -> None:
         assert self.has_room(room)
@@ -112,7 +112,7 @@ class Runner:
 
     async def replace_worker(self) -> None:
         self.free += 1
-        self.on_free()
+        self.on_room()
         await settle()
 
     @property
@@ -123,11 +123,17 @@ class Runner:
     def calls(self) -> list[list[list[str]]]:
         return [given(running.call) for running in self.started]
 
-    def hurry(self) -> None:
-        self.hurried += 1
+    def wake(self) -> None:
+        self.woken += 1
 
-    def failing(self, error: str) -> None:
-        self.failures.append(error)
+    def suspend(self, error: str) -> None:
+        self.suspensions.append(error)
+
+    def subscribe(self, on_room: Callable[[], None]) -> None:
+        self.on_room = on_room
+
+    async def settled(self, after: ModelStatus | None = None) -> ModelStatus:
+        return self.status
 
     async def start(self) -> None: ...
     async def stop(self, timeout: float) -> None: ...  # noqa: ASYNC109 - as the real ones
@@ -406,7 +412,7 @@ async def test_requests_wait_while_no_worker_is_there(desks: Desks) -> None:
     asked = await desk.ask("a")
     assert desk.runner.calls == []
     desk.runner.open = True
-    desk.runner.on_free()
+    desk.runner.on_room()
     await settle()
     await desk.answer_all()
     assert results(await asked) == ["a"]
@@ -538,7 +544,7 @@ async def test_a_call_that_dies_beside_another_is_not_blamed(desks: Desks) -> No
         first.fail(WorkerDied(alone=False))
         second.fail(WorkerDied(alone=False))
         desk.runner.free = 2
-        desk.runner.on_free()
+        desk.runner.on_room()
         await settle()
     await desk.answer_all()
     assert [results(await one) for one in asked] == [["a"], ["b"]]
@@ -548,11 +554,13 @@ async def test_three_guilty_tasks_in_a_row_make_the_model_a_failing_one(desks: D
     desk = desks(max_batch_size=1)
     await desk.ask("one", "two", "three")
     for _ in range(6):
-        assert desk.runner.failures == []
+        assert desk.runner.suspensions == []
         desk.runner.running[0].die("It was ended by SIGSEGV.")
         await settle()
         await desk.runner.replace_worker()
-    assert desk.runner.failures == ["3 tasks in a row, each alone, ended in the same way. It was ended by SIGSEGV."]
+    assert desk.runner.suspensions == [
+        "3 tasks in a row, each alone, ended in the same way. It was ended by SIGSEGV."
+    ]
 
 
 async def test_a_click_that_ends_its_worker_is_an_error(desks: Desks) -> None:
