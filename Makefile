@@ -16,6 +16,9 @@ IN_PARALLEL = -n $(JOBS) --dist loadgroup
 DOCTESTS = --doctest-modules label_studio_ml --ignore=label_studio_ml/scaffold/files \
 	--ignore=label_studio_ml/store/migrations --ignore=label_studio_ml/examples --ignore=tests/backends
 
+# pip need not compile what it installs: most of it is never imported.
+export PIP_NO_COMPILE = 1
+
 .PHONY: help setup start demo screenshot lint types security docs test test-unit test-integration test-e2e \
 	test-examples test-pythons gallery learning bench soak clean
 

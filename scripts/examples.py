@@ -20,6 +20,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -198,30 +199,40 @@ def serving(example: Example, *options: str) -> Iterator[tuple[Server, list[Json
 
 
 def test(names: Sequence[str]) -> bool:
-    """Run the tests of examples; whether all passed."""
+    """Run the tests of examples, as many at once as there are cores; whether all passed."""
     chosen = [examples.find(name) for name in names] or examples.catalogue()
-    outcomes: list[tuple[str, str, float]] = []
-    for example in sorted(chosen, key=lambda one: (one.group, one.name)):
-        python = environment(example.group)
-        began = time.monotonic()
-        print(f"== {example.name}", flush=True)
-        with tempfile.TemporaryDirectory() as name:
-            folder = create_from_example(Path(name) / "backend", example)
-            command = [
-                str(python),
-                "-m",
-                "pytest",
-                "-q",
-                "--timeout",
-                "300",
-                "-p",
-                "no:cacheprovider",
-                "test_api.py",
-            ]
-            code = subprocess.run(command, cwd=folder, check=False).returncode
-        outcomes.append((example.name, "passed" if code == 0 else "FAILED", time.monotonic() - began))
-    print("\n".join(f"{name:26}{outcome:8}{seconds:6.0f} s" for name, outcome, seconds in outcomes))
-    return all(outcome == "passed" for _, outcome, _ in outcomes)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(environment, sorted({one.group for one in chosen})))
+        outcomes = list(threads.map(tested, sorted(chosen, key=lambda one: one.name)))
+    print("\n".join(outcomes))
+    return not any("FAILED" in outcome for outcome in outcomes)
+
+
+def tested(example: Example) -> str:
+    """Run the tests of one example in a folder made from it; what came of it. Output comes in one piece."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        folder = create_from_example(Path(name) / "backend", example)
+        pytest = [
+            str(environment(example.group)),
+            "-m",
+            "pytest",
+            "-q",
+            "--timeout",
+            "300",
+            "-p",
+            "no:cacheprovider",
+        ]
+        run = subprocess.run(
+            [*pytest, "test_api.py"],
+            cwd=folder,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    print(f"== {example.name}\n{run.stdout}", flush=True)
+    return f"{example.name:26}{'FAILED' if run.returncode else 'passed':8}{time.monotonic() - began:6.0f} s"
 
 
 def speed(name: str, seconds: float) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import http.server
 import importlib.util
 import io
-import os
 import shutil
 import threading
 import wave
@@ -26,6 +25,7 @@ from PIL import Image
 from scripts.browser import Browser, browser
 from scripts.label_studio import Account, Json, LabelStudio, LabelStudioServer
 from scripts.processes import wait_until
+from tests.support.missing import missing
 from tests.support.paths import BACKENDS
 from tests.support.servers import servers
 
@@ -237,9 +237,9 @@ def connected(label_studio_server: LabelStudioServer, backend_url: str, media_ur
 
 @pytest.fixture(scope="module")
 def window(label_studio_server: LabelStudioServer) -> Iterator[Browser]:
-    """A browser that is logged in. Where there is none the test is skipped, but never in CI."""
+    """A browser that is logged in."""
     if shutil.which("chromedriver") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no chromedriver (Debian: chromium-driver)")
+        missing("chromedriver", "chromium-driver")
     with browser() as opened:
         opened.log_in(label_studio_server.url, Account())
         yield opened

@@ -24,7 +24,10 @@ from tests.support.servers import clean_environment
 PACKAGE = ("LICENSE", "README.md", "label_studio_ml", "pyproject.toml")
 EXAMPLE = REPOSITORY / "label_studio_ml" / "examples" / "simple_text_classifier"
 
-pytestmark = pytest.mark.timeout(1200)  # a fresh virtual environment downloads and unpacks several hundred MB
+pytestmark = [
+    pytest.mark.timeout(1200),  # a fresh virtual environment downloads and unpacks several hundred MB,
+    pytest.mark.xdist_group("docker_commands"),  # and one of them is enough
+]
 
 
 class Image:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from scripts.processes import wait_until
 from tests.support import request_bodies
+from tests.support.missing import missing
 from tests.support.paths import BACKENDS
 from tests.support.servers import StartServer
 from tests.support.store_snapshot import Store
@@ -16,10 +16,10 @@ from tests.support.store_snapshot import Store
 
 @pytest.fixture(scope="module")
 def faketime() -> Path:
-    """The library that gives processes another clock (Debian: faketime). Never skipped in CI."""
+    """The library that gives processes another clock."""
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     if not found:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("libfaketime is not installed (Debian: faketime)")
+        missing("libfaketime", "faketime")
     return found[0]
 
 

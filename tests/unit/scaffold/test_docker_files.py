@@ -16,6 +16,7 @@ import yaml
 
 from label_studio_ml.scaffold.write import FILES
 from label_studio_ml.settings import Settings, load
+from tests.support.missing import missing
 from tests.support.paths import REPOSITORY
 
 FOLDERS = pytest.mark.parametrize("folder", [REPOSITORY, FILES], ids=["repository", "scaffold"])
@@ -122,10 +123,10 @@ def test_secrets_and_state_stay_out_of_the_image() -> None:
 
 
 @FOLDERS
-@pytest.mark.skipif(installed("docker-compose") is None, reason="docker-compose is not installed")
 def test_docker_compose_accepts_the_file(folder: Path) -> None:
+    compose = installed("docker-compose") or missing("docker-compose", "docker-compose")
     found = subprocess.run(
-        [str(installed("docker-compose")), "-f", str(folder / "docker-compose.yml"), "config", "--quiet"],
+        [compose, "-f", str(folder / "docker-compose.yml"), "config", "--quiet"],
         capture_output=True,
         text=True,
         check=False,
