@@ -16,7 +16,7 @@ from ..errors import PredictError
 from ..processes import messages
 from ..settings import Settings
 from ..stage.api import Stage
-from ..store import events, jobs
+from ..store import events, jobs, transitions
 from ..store.database import Database
 from ..train import trainer
 from ..utils import compare_nested_structures
@@ -114,7 +114,7 @@ class Scene:
             job_id = jobs.add(connection, self.project, action)
             event_id = events.add(connection, self.project, action, msgspec.json.encode(event))
             events.assign(connection, [event_id], job_id)
-            jobs.claim(connection, _OWNER, 3600.0)
+            transitions.claim(connection, _OWNER, 3600.0)
             return job_id
 
         job_id = self.database.write(claimed)

@@ -197,9 +197,9 @@ class Server:
     def _description(self) -> Description | None:
         return self.runner.status.description
 
-    def _job_ended(self, job: jobs.Job, state: jobs.State, error: str) -> None:
+    def _job_ended(self, job: jobs.Job, state: jobs.JobState, error: str) -> None:
         self.metrics.jobs.labels(state.value).inc()
-        if state is jobs.State.FAILED:
+        if state is jobs.JobState.FAILED:
             self.state.remember(job.project_id, "", f"Training failed: {error}")
 
 

@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 
 from ..errors import NotFound
 from ..settings import Settings
-from ..store import jobs, projects, values, versions
+from ..store import jobs, projects, transitions, values, versions
 from ..store.database import Database
-from ..store.jobs import Job, State
+from ..store.jobs import Job, JobState
 from ..store.versions import Version
 from ..wire import replies
 from . import cleanup
@@ -71,7 +71,7 @@ class Manager:
         Raises:
             NotFound: there is no such job.
         """
-        self._database.write(jobs.cancel, job_id)
+        self._database.write(transitions.cancel, job_id)
         return self.show_job(job_id)
 
     def retry_job(self, job_id: str) -> replies.JobDetails:
@@ -153,7 +153,7 @@ def _job(job: Job) -> replies.Job:
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,
-        due_at=job.not_before if job.state is State.QUEUED and job.not_before else None,
+        due_at=job.not_before if job.state is JobState.QUEUED and job.not_before else None,
         attempts=job.attempts,
         progress=job.fraction,
         metrics=job.metrics,

@@ -19,9 +19,9 @@ from ..errors import LoadError, StoreError, WorkerDied
 from ..processes import messages
 from ..processes.messages import Description
 from ..settings import Settings
-from ..store import events, jobs, projects, versions
+from ..store import events, jobs, projects, transitions, versions
 from ..store.database import Database
-from ..store.jobs import Job, State
+from ..store.jobs import Job, JobState
 from . import cleanup, policy
 from .policy import Rules
 from .process import Trains
@@ -47,7 +47,7 @@ class Scheduler:
         settings: Settings,
         description: Callable[[], Description | None],
         on_version: Callable[[], None],
-        on_job: Callable[[Job, State, str], None],
+        on_job: Callable[[Job, JobState, str], None],
     ) -> None:
         """Prepare.
 
@@ -130,7 +130,7 @@ class Scheduler:
         due = await self._database.read_async(jobs.next_due)
         if due is None or due > time.time():
             return None
-        return await self._database.write_async(jobs.claim, self._owner, LEASE)
+        return await self._database.write_async(transitions.claim, self._owner, LEASE)
 
     async def _retrying(self, work: Callable[[], Awaitable[Any]]) -> Any:
         try:
@@ -162,7 +162,7 @@ class Scheduler:
         except asyncio.CancelledError:
             work.cancel()
             await trainer.stop()
-            await asyncio.shield(self._database.write_async(jobs.give_back, job.id, self._owner))
+            await asyncio.shield(self._database.write_async(transitions.give_back, job.id, self._owner))
             raise
         finally:
             watch.cancel()
@@ -174,16 +174,16 @@ class Scheduler:
         except (WorkerDied, LoadError) as error:
             text = f"{error} It was to run fit() for project {job.project_id}."
             _log.error("Job %s: %s", job.id, text)
-            state = await self._database.write_async(jobs.release, job.id, self._owner, text)
-            if state is not State.QUEUED:
+            state = await self._database.write_async(transitions.release, job.id, self._owner, text)
+            if state is not JobState.QUEUED:
                 await self._sweep()
-            if state is State.FAILED:
+            if state is JobState.FAILED:
                 self._on_job(job, state, text)
             return
         if isinstance(reply, messages.Failed):
-            self._on_job(job, State.FAILED, reply.error)
+            self._on_job(job, JobState.FAILED, reply.error)
         elif isinstance(reply, messages.Fitted):
-            self._on_job(job, State.FINISHED, "")
+            self._on_job(job, JobState.FINISHED, "")
             await self._retrying(self._prune_versions)
             if reply.version is not None:
                 self._on_version()
@@ -213,32 +213,32 @@ class Scheduler:
 
     async def _end(self, job: Job, reason: str) -> None:
         if reason == "cancelled":
-            ended = await self._database.write_async(jobs.end_cancelled, job.id, self._owner)
+            ended = await self._database.write_async(transitions.end_cancelled, job.id, self._owner)
             if ended:
                 _log.info("Job %s was cancelled", job.id)
-                self._on_job(job, State.CANCELLED, "")
+                self._on_job(job, JobState.CANCELLED, "")
             return  # else it had just finished; its version is found in the store
         text = f"fit() took longer than --fit-timeout ({self._settings.fit_timeout:g} s) and was ended."
         _log.error("Job %s: %s", job.id, text)
-        if await self._database.write_async(jobs.fail, job.id, self._owner, text, text):
-            self._on_job(job, State.FAILED, text)
+        if await self._database.write_async(transitions.fail, job.id, self._owner, text, text):
+            self._on_job(job, JobState.FAILED, text)
 
     async def _recover(self) -> None:
         """Give back jobs that nobody runs: their lease ran out, or the process that had them is not there."""
         for job in await self._database.read_async(jobs.started):
             owner = job.lease_owner or ""
             mine = owner == self._owner
-            left = job.id not in self._running if mine else jobs.lease_is_over(job, LEASE) or _is_dead(owner)
+            left = job.id not in self._running if mine else job.lease_is_over(LEASE) or _is_dead(owner)
             if left:
                 release = functools.partial(
-                    jobs.release, job_id=job.id, owner=owner, error="The server stopped while fit() ran."
+                    transitions.release, job_id=job.id, owner=owner, error="The server stopped while fit() ran."
                 )
                 state = await self._database.write_async(release)
                 now = "over already" if state is None else state.value
                 _log.warning("Job %s was left behind by a server that is gone; it is %s now", job.id, now)
-                if state is State.FAILED:
+                if state is JobState.FAILED:
                     self._on_job(job, state, "The server stopped while fit() ran, again and again.")
-                if state is not State.QUEUED:
+                if state is not JobState.QUEUED:
                     await self._sweep()
 
     # --- housekeeping ----------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from ..errors import BackendError, FitError, LabelStudioError, StoreError, one_l
 from ..processes import messages
 from ..processes.messages import Stop
 from ..settings import Settings
-from ..store import events, jobs, projects, versions
+from ..store import events, jobs, projects, transitions, versions
 from ..store.database import Database
 from ..store.events import Event
 from ..store.jobs import Job
@@ -67,14 +67,14 @@ def run(model: ModelHost, settings: Settings, database: Database, job_id: str, o
         return messages.Fitted(job_id, training.run())
     except LabelStudioError as error:
         reason = logs.redact(f"Waiting for Label Studio: {error}")
-        seconds = database.write(jobs.postpone, job_id, owner, reason)
+        seconds = database.write(transitions.postpone, job_id, owner, reason)
         _log.warning("Job %s waits %.0f s. %s", job_id, seconds or 0.0, error)
         return messages.Postponed(job_id, reason)
     except Exception as error:  # noqa: BLE001 - whatever it is, the job has failed
         text = logs.redact(str(error) if isinstance(error, BackendError) else one_line(error))
         detail = child.failure(error)
         _log.error("Job %s failed: %s\n%s", job_id, text, detail)
-        database.write(jobs.fail, job_id, owner, text, detail)
+        database.write(transitions.fail, job_id, owner, text, detail)
         return messages.Failed(job_id, text, detail)
 
 
@@ -107,7 +107,7 @@ class _Training:
             if not trained.changed:
                 _log.info("Job %s: fit() changed nothing; version %s stays", job.id, parent.name)
                 shutil.rmtree(workdir, ignore_errors=True)
-                self._database.write(jobs.finish, job.id, self._owner, None)
+                self._database.write(transitions.finish, job.id, self._owner, None)
                 return None
             number = parent.number  # setup() may just have named the version that fit() started from
             parent = self._database.read(versions.get, project.id, number) or parent
@@ -180,7 +180,7 @@ class _Training:
             kept = promotion.refusal(conditions, self._metrics, measured)
             stored = versions.publish(connection, version, values, author_name=author_name, kept=kept)
             jobs.report(connection, self._job_id, self._owner, 1.0, self._metrics)
-            if not jobs.finish(connection, self._job_id, self._owner, stored.number):
+            if not transitions.finish(connection, self._job_id, self._owner, stored.number):
                 raise FitError(f"Job {self._job_id} was taken over by another server meanwhile.")
             return stored
 

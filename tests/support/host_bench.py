@@ -12,7 +12,7 @@ from label_studio_ml import settings
 from label_studio_ml.author.host import ModelHost
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.processes.messages import Answer, Predict
-from label_studio_ml.store import jobs, projects, versions
+from label_studio_ml.store import jobs, projects, transitions, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.versions import Version
 from label_studio_ml.train import trainer
@@ -48,7 +48,7 @@ class Bench:
             jobs.add(connection, project, action)
 
         self.database.write(queue)
-        job = self.database.write(jobs.claim, "me", 60)
+        job = self.database.write(transitions.claim, "me", 60)
         assert job is not None
         trainer.run(self.host, self.settings, self.database, job.id, "me")
         done = self.database.read(jobs.get, job.id)

@@ -296,8 +296,8 @@ class Api:
 
 def _job(job: jobs.Job, settling: int | None) -> dict[str, Any]:
     state = job.state
-    if state is jobs.State.FINISHED and job.version is not None and job.version == settling:
-        state = jobs.State.STARTED  # nobody can see its result yet
+    if state is jobs.JobState.FINISHED and job.version is not None and job.version == settling:
+        state = jobs.JobState.STARTED  # nobody can see its result yet
     known = {
         "job": job.id,
         "job_status": state.value,

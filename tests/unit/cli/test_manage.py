@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from label_studio_ml.cli.main import app
 from label_studio_ml.cli.options import ago
 from label_studio_ml.errors import BackendError, NotFound, RequestError, SourceError, UsageError
-from label_studio_ml.store import jobs, projects, versions
+from label_studio_ml.store import jobs, projects, transitions, versions
 from label_studio_ml.store.database import Database
-from label_studio_ml.store.jobs import State
+from label_studio_ml.store.jobs import JobState
 from label_studio_ml.store.versions import Version
 from scripts.processes import free_port
 
@@ -56,16 +56,16 @@ def store(folder: Path) -> Iterator[Database]:
     database.close()
 
 
-def job(store: Database, state: State = State.QUEUED, project: str = "7") -> str:
+def job(store: Database, state: JobState = JobState.QUEUED, project: str = "7") -> str:
     def change(connection: Connection) -> str:
         job_id = jobs.add(connection, project, "START_TRAINING")
-        if state is not State.QUEUED:
-            jobs.claim(connection, ME, 30)
+        if state is not JobState.QUEUED:
+            transitions.claim(connection, ME, 30)
             jobs.report(connection, job_id, ME, 0.5, {"loss": 0.25})
-        if state is State.FAILED:
-            jobs.fail(connection, job_id, ME, "fit() failed: ValueError: no", "Traceback: the whole of it")
-        if state is State.FINISHED:
-            jobs.finish(connection, job_id, ME, 1)
+        if state is JobState.FAILED:
+            transitions.fail(connection, job_id, ME, "fit() failed: ValueError: no", "Traceback: the whole of it")
+        if state is JobState.FINISHED:
+            transitions.finish(connection, job_id, ME, 1)
         return job_id
 
     return store.write(change)
@@ -76,7 +76,7 @@ def publish(store: Database, name: str, project: str = "7", **facts: Any) -> Ver
     return store.write(versions.publish, version, {"rate": 1}, author_name=name)
 
 
-def state_of(store: Database, job_id: str) -> State:
+def state_of(store: Database, job_id: str) -> JobState:
     found = store.read(jobs.get, job_id)
     assert found is not None
     return found.state
@@ -92,7 +92,7 @@ def active(store: Database, project: str = "7") -> int:
 
 
 def test_jobs_are_listed_with_their_state_and_error_in_full_width(folder: Path, store: Database) -> None:
-    failed, waiting = job(store, State.FAILED), job(store)
+    failed, waiting = job(store, JobState.FAILED), job(store)
     heading, *rows = run("jobs", "list", folder).splitlines()
     assert heading.split()[:3] == ["Job", "Project", "State"]
     assert [row.split()[:4] for row in rows] == [
@@ -113,7 +113,7 @@ def test_jobs_of_one_project_can_be_asked_for(folder: Path, store: Database) -> 
 
 
 def test_a_job_is_shown_with_its_whole_error_and_without_what_is_empty(folder: Path, store: Database) -> None:
-    out = run("jobs", "show", job(store, State.FAILED), folder)
+    out = run("jobs", "show", job(store, JobState.FAILED), folder)
     shown = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert shown["state"] == "failed"
     assert shown["error_detail"] == "Traceback: the whole of it"
@@ -122,7 +122,7 @@ def test_a_job_is_shown_with_its_whole_error_and_without_what_is_empty(folder: P
 
 
 def test_what_a_job_printed_is_shown_as_it_is(folder: Path, store: Database) -> None:
-    job_id = job(store, State.FAILED)
+    job_id = job(store, JobState.FAILED)
     assert run("jobs", "logs", job_id, folder) == ""
     log = folder / "model-data" / "jobs" / job_id / "log.txt"
     log.parent.mkdir(parents=True)
@@ -133,7 +133,7 @@ def test_what_a_job_printed_is_shown_as_it_is(folder: Path, store: Database) -> 
 def test_a_log_is_followed_until_the_job_is_over(
     folder: Path, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id = job(store, State.STARTED)
+    job_id = job(store, JobState.STARTED)
     log = folder / "model-data" / "jobs" / job_id / "log.txt"
     log.parent.mkdir(parents=True)
     log.write_text("first\n")
@@ -144,7 +144,7 @@ def test_a_log_is_followed_until_the_job_is_over(
         with log.open("a") as file:
             file.write(f"later {len(rounds)}\n")
         if len(rounds) == 3:
-            store.write(jobs.finish, job_id, ME, None)
+            store.write(transitions.finish, job_id, ME, None)
 
     monkeypatch.setattr("label_studio_ml.cli.jobs.time.sleep", meanwhile)
     shown = run("jobs", "logs", job_id, folder, "-f")
@@ -155,14 +155,14 @@ def test_a_log_is_followed_until_the_job_is_over(
 def test_a_job_that_waits_is_cancelled_and_tried_again(folder: Path, store: Database) -> None:
     job_id = job(store)
     assert run("jobs", "cancel", job_id, folder) == f"Job {job_id} is cancelled.\n"
-    assert state_of(store, job_id) is State.CANCELLED
+    assert state_of(store, job_id) is JobState.CANCELLED
     said = run("jobs", "retry", job_id, folder)
     (again,) = [one.id for one in store.read(jobs.recent) if one.active]
     assert said == f"Queued as job {again}.\n"
 
 
 def test_a_job_that_runs_is_said_to_be_being_ended(folder: Path, store: Database) -> None:
-    job_id = job(store, State.STARTED)
+    job_id = job(store, JobState.STARTED)
     assert run("jobs", "cancel", job_id, folder) == f"Job {job_id} is being ended.\n"
     with pytest.raises(RequestError, match="is started; only a job that is over can be tried again"):
         run("jobs", "retry", job_id, folder)

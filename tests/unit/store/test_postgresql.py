@@ -15,9 +15,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from label_studio_ml.errors import StoreError
-from label_studio_ml.store import jobs, projects, tables
+from label_studio_ml.store import jobs, projects, tables, transitions
 from label_studio_ml.store.database import Database
-from label_studio_ml.store.jobs import State
+from label_studio_ml.store.jobs import JobState
 from tests.support.postgresql import emptied, server
 
 pytestmark = pytest.mark.postgresql
@@ -63,7 +63,7 @@ def test_servers_that_claim_at_once_never_run_two_jobs_of_a_project(database: Da
 
     def claim_all(opened: Database, owner: str) -> list[str]:
         taken = []
-        while (job := opened.write(jobs.claim, owner, 30)) is not None:
+        while (job := opened.write(transitions.claim, owner, 30)) is not None:
             taken.append(job.project_id)
         return taken
 
@@ -78,7 +78,7 @@ def test_the_database_itself_refuses_a_second_running_job(database: Database) ->
         projects.save(connection, "1")
         for _ in range(2):
             jobs.add(connection, "1", "ANNOTATION_CREATED")
-        connection.execute(tables.jobs.update().values(state=State.STARTED.value))
+        connection.execute(tables.jobs.update().values(state=JobState.STARTED.value))
 
     with pytest.raises(StoreError, match="uq_jobs_running"):
         database.write(two)

@@ -21,16 +21,16 @@ from hypothesis.stateful import (
 from sqlalchemy import Connection, text
 
 from label_studio_ml.processes.messages import Description
-from label_studio_ml.store import events, jobs, projects, values, versions
+from label_studio_ml.store import events, jobs, projects, transitions, values, versions
 from label_studio_ml.store.database import Database
-from label_studio_ml.store.jobs import State
+from label_studio_ml.store.jobs import JobState
 from label_studio_ml.store.versions import Version
 from label_studio_ml.train import policy
 from label_studio_ml.train.policy import Rules
 from tests.support.postgresql import emptied
 
 PROJECTS, OWNERS = ["1", "2"], ["server a", "server b"]
-ENDS = {State.FINISHED, State.FAILED, State.CANCELLED}
+ENDS = {JobState.FINISHED, JobState.FAILED, JobState.CANCELLED}
 
 
 def describe(generation: int) -> Description:
@@ -44,7 +44,7 @@ class Store(RuleBasedStateMachine):
         super().__init__()
         self.database = database
         self.running: dict[str, str] = {}  # job -> its owner
-        self.ended: dict[str, State] = {}
+        self.ended: dict[str, JobState] = {}
         self.unwanted: set[str] = set()  # asked to end while they ran
         self.retried: set[str] = set()
         self.values: dict[tuple[str, int], dict[str, Any]] = {}
@@ -69,9 +69,11 @@ class Store(RuleBasedStateMachine):
     def a_server_claims(self, owner: str, later: int) -> None:
         now = time.time() + later
         before = self.database.read(jobs.recent, limit=10_000)
-        job = self.database.write(jobs.claim, owner, 30, now=now)
+        job = self.database.write(transitions.claim, owner, 30, now=now)
         if job is not None:
-            waited = [each for each in before if each.project_id == job.project_id and each.state is State.QUEUED]
+            waited = [
+                each for each in before if each.project_id == job.project_id and each.state is JobState.QUEUED
+            ]
             assert job.id == waited[-1].id  # in order, also when the first has to wait
             assert job.not_before <= now
             assert job.id not in self.running
@@ -95,23 +97,23 @@ class Store(RuleBasedStateMachine):
             assert job is not None
             if job.state in ENDS:
                 self.ended[job_id] = job.state
-            assert 0 <= job.attempts <= jobs.MAX_ATTEMPTS
+            assert 0 <= job.attempts <= transitions.MAX_ATTEMPTS
             assert job.state in ENDS or job_id not in self.unwanted or how == "give back"
 
     def _end(self, connection: Connection, job_id: str, owner: str, how: str) -> Any:
         if how == "give back":
-            return jobs.give_back(connection, job_id, owner)
+            return transitions.give_back(connection, job_id, owner)
         if how == "release":
-            return jobs.release(connection, job_id, owner, "died")
+            return transitions.release(connection, job_id, owner, "died")
         if how == "postpone":
             cancelled = (job_id in self.unwanted) and self.running[job_id] == owner
-            return jobs.postpone(connection, job_id, owner, "Label Studio is down") or cancelled
+            return transitions.postpone(connection, job_id, owner, "Label Studio is down") or cancelled
         if how == "cancelled":
-            return jobs.end_cancelled(connection, job_id, owner)
+            return transitions.end_cancelled(connection, job_id, owner)
         if how == "fail":
-            return jobs.fail(connection, job_id, owner, "error", "detail")
+            return transitions.fail(connection, job_id, owner, "error", "detail")
         if how == "finish" or self.running[job_id] != owner:
-            return jobs.finish(connection, job_id, owner, None)
+            return transitions.finish(connection, job_id, owner, None)
         job = jobs.get(connection, job_id)
         assert job is not None
         parent = versions.newest(connection, job.project_id)
@@ -120,7 +122,7 @@ class Store(RuleBasedStateMachine):
         stored = versions.publish(connection, new, {"by": job_id}, author_name=None)
         inherited = self.values[job.project_id, parent.number]
         self.values[job.project_id, stored.number] = {**inherited, "by": job_id, "model_version": stored.name}
-        return jobs.finish(connection, job_id, owner, stored.number)
+        return transitions.finish(connection, job_id, owner, stored.number)
 
     @precondition(lambda self: self.running or self.ended)
     @rule(data=some.data(), retry=some.booleans())
@@ -131,11 +133,11 @@ class Store(RuleBasedStateMachine):
             again = self.database.write(jobs.retry, job.id)
             self.retried.add(again)
         elif not retry:
-            state = self.database.write(jobs.cancel, job.id)
-            if job.state is State.QUEUED:
-                assert state is State.CANCELLED
+            state = self.database.write(transitions.cancel, job.id)
+            if job.state is JobState.QUEUED:
+                assert state is JobState.CANCELLED
                 self.ended[job.id] = state
-            elif job.state is State.STARTED:
+            elif job.state is JobState.STARTED:
                 self.unwanted.add(job.id)
             else:
                 assert state is self.ended[job.id]
@@ -166,9 +168,9 @@ class Store(RuleBasedStateMachine):
         everything = jobs.recent(connection, limit=10_000)
         for project in PROJECTS:
             mine = [job for job in everything if job.project_id == project]
-            assert sum(job.state is State.STARTED for job in mine) <= 1
+            assert sum(job.state is JobState.STARTED for job in mine) <= 1
             if project == "1":
-                waiting = [job for job in mine if job.state is State.QUEUED and job.id not in self.retried]
+                waiting = [job for job in mine if job.state is JobState.QUEUED and job.id not in self.retried]
                 assert len(waiting) <= 2  # one may have come back
             known = versions.of_project(connection, project)
             assert len({version.name for version in known}) == len(known)
@@ -182,7 +184,7 @@ class Store(RuleBasedStateMachine):
             for version in known:
                 kept = values.items(connection, project, version.number)
                 assert kept == self.values[project, version.number]
-        assert {job.id for job in everything if job.state is State.STARTED} == set(self.running)
+        assert {job.id for job in everything if job.state is JobState.STARTED} == set(self.running)
         assert {job.id: job.state for job in everything if not job.active} == self.ended
         assert {job.id: job.lease_owner for job in everything if job.lease_owner} == self.running
         settled = text("SELECT id, job_id, processed_at FROM events")

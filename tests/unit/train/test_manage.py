@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from label_studio_ml import settings
 from label_studio_ml.errors import NotFound, RequestError
-from label_studio_ml.store import jobs, projects, values, versions
+from label_studio_ml.store import jobs, projects, transitions, values, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.versions import Version
 from label_studio_ml.train.manage import Manager
@@ -33,8 +33,8 @@ def add(database: Database, project_id: str = "1") -> str:
 
 def fail(database: Database, job_id: str) -> None:
     def change(connection: Connection) -> None:
-        jobs.claim(connection, ME, 30)
-        jobs.fail(connection, job_id, ME, "fit() failed: ValueError: no", "Traceback …")
+        transitions.claim(connection, ME, 30)
+        transitions.fail(connection, job_id, ME, "fit() failed: ValueError: no", "Traceback …")
 
     database.write(change)
 
@@ -53,8 +53,8 @@ def trained(database: Database, tmp_path: Path) -> Path:
     publish(database, workdir=str(workdir), job_id=job_id)
 
     def change(connection: Connection) -> None:
-        jobs.claim(connection, ME, 30)
-        jobs.finish(connection, job_id, ME, 1)
+        transitions.claim(connection, ME, 30)
+        transitions.finish(connection, job_id, ME, 1)
 
     database.write(change)
     return workdir
@@ -79,7 +79,7 @@ def test_a_job_shows_everything_that_is_known_of_it(manager: Manager, database: 
     job_id = add(database)
 
     def change(connection: Connection) -> None:
-        jobs.claim(connection, ME, 30)
+        transitions.claim(connection, ME, 30)
         jobs.report(connection, job_id, ME, 0.5, {"loss": 0.25})
 
     database.write(change)
@@ -88,7 +88,7 @@ def test_a_job_shows_everything_that_is_known_of_it(manager: Manager, database: 
     assert (running.project, running.started_by, running.attempts) == ("1", "ANNOTATION_CREATED", 1)
     assert running.started_at is not None
     assert running.created_at <= running.started_at
-    database.write(jobs.fail, job_id, ME, "short", "everything")
+    database.write(transitions.fail, job_id, ME, "short", "everything")
     over = manager.show_job(job_id)
     assert (over.state, over.error, over.error_detail) == ("failed", "short", "everything")
     assert not hasattr(manager.list_jobs()[0], "error_detail")

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from label_studio_ml import settings
 from label_studio_ml.processes.messages import Description
-from label_studio_ml.store import counts, events, jobs, projects, tables
+from label_studio_ml.store import counts, events, jobs, projects, tables, transitions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.jobs import Job
 from label_studio_ml.train import policy
@@ -89,13 +89,13 @@ def get(database: Database, job_id: str | None) -> Job:
 
 
 def claim(database: Database) -> str:
-    job = database.write(jobs.claim, "me", 30)
+    job = database.write(transitions.claim, "me", 30)
     assert job is not None
     return job.id
 
 
 def finish(database: Database, job_id: str | None) -> bool:
-    return database.write(jobs.finish, job_id or "", "me", None)
+    return database.write(transitions.finish, job_id or "", "me", None)
 
 
 # --- every event, or all together -------------------------------------------------------------------------
@@ -389,11 +389,11 @@ def test_generation_1_waits_for_a_quiet_moment_that_begins_anew_with_each_event(
     job_id = happen(database, describe(1), rules=rules)
     first = get(database, job_id).not_before
     assert before + 60 <= first <= time.time() + 60
-    assert database.write(jobs.claim, "me", 30) is None
+    assert database.write(transitions.claim, "me", 30) is None
     assert happen(database, describe(1), rules=rules) == job_id
     second = get(database, job_id).not_before
     assert first <= second <= time.time() + 60
-    claimed = database.write(jobs.claim, "me", 30, now=second)
+    claimed = database.write(transitions.claim, "me", 30, now=second)
     assert claimed is not None
     assert brought(database, claimed.id) == [1, 2]
 
@@ -424,7 +424,7 @@ def test_start_training_does_not_wait_for_quiet(database: Database) -> None:
 def test_an_event_does_not_hurry_a_job_that_pauses_after_a_failed_attempt(database: Database) -> None:
     job_id = happen(database, describe(1))
     claim(database)
-    database.write(jobs.release, job_id or "", "me", "The trainer died.")
+    database.write(transitions.release, job_id or "", "me", "The trainer died.")
     due = get(database, job_id).not_before
     assert due > time.time()
     assert happen(database, describe(1)) == job_id

@@ -22,9 +22,9 @@ from label_studio_ml.errors import BackendError, LoadError, WorkerDied
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.processes import messages
 from label_studio_ml.processes.messages import Description
-from label_studio_ml.store import events, jobs, projects, versions
+from label_studio_ml.store import events, jobs, projects, transitions, versions
 from label_studio_ml.store.database import Database, P, T
-from label_studio_ml.store.jobs import Job, State
+from label_studio_ml.store.jobs import Job, JobState
 from label_studio_ml.store.versions import Version
 from label_studio_ml.train import in_process, scheduler
 from label_studio_ml.train.process import Trains
@@ -68,7 +68,7 @@ class Trainer:
         def change(connection: Connection) -> None:
             job = jobs.get(connection, job_id)
             assert job is not None
-            assert jobs.finish(connection, job_id, job.lease_owner or "", None)
+            assert transitions.finish(connection, job_id, job.lease_owner or "", None)
 
         database.write(change)
         self._answer.set_result(messages.Fitted(job_id, None))
@@ -82,7 +82,7 @@ class Scene:
     ) -> None:
         self.database = database
         self.description: Description | None = Description("M", generation, ["ANNOTATION_CREATED"], True, False)
-        self.told: list[tuple[str, State, str]] = []
+        self.told: list[tuple[str, JobState, str]] = []
         self.versions = 0
         self.settings = settings.load({}, **{"model_dir": folder, "train_debounce": "0", **options})
         self.scheduler = Scheduler(
@@ -92,7 +92,7 @@ class Scene:
     def _on_version(self) -> None:
         self.versions += 1
 
-    def _on_job(self, job: Job, state: State, error: str) -> None:
+    def _on_job(self, job: Job, state: JobState, error: str) -> None:
         self.told.append((job.id, state, error))
 
     def event(self, project_id: str = "1") -> int:
@@ -158,7 +158,7 @@ async def test_a_training_that_leaves_a_version_is_announced(database: Database,
     assert await scene.scheduler.step() is True
     assert await scene.scheduler.step() is False
     ((_, state, error),) = scene.told
-    assert (state, error, scene.versions) == (State.FINISHED, "", 1)
+    assert (state, error, scene.versions) == (JobState.FINISHED, "", 1)
 
 
 async def test_a_fit_that_raises_is_not_tried_again(database: Database, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ async def test_a_fit_that_raises_is_not_tried_again(database: Database, tmp_path
     scene.event()
     assert await scene.scheduler.step() is True
     ((job_id, state, error),) = scene.told
-    assert (state, error) == (State.FAILED, "fit() failed: ValueError: no")
+    assert (state, error) == (JobState.FAILED, "fit() failed: ValueError: no")
     assert scene.job(job_id).attempts == 1
     scene.make_due(job_id)
     assert await scene.scheduler.step() is False
@@ -205,7 +205,7 @@ async def test_projects_train_side_by_side_as_far_as_there_are_trainers_but_neve
     assert {*one.given, *other.given} == {first, elsewhere}
     (one if one.given == [first] else other).finish(database)
     await until(lambda: second in [*one.given, *other.given], "the next job of the project")
-    assert scene.job(elsewhere).state is State.STARTED
+    assert scene.job(elsewhere).state is JobState.STARTED
     await ended(loop)
 
 
@@ -228,11 +228,11 @@ async def test_a_job_that_was_just_claimed_is_not_taken_for_one_that_was_left_be
     scene = Scene(slow, tmp_path, one, other)
     job_id = scene.queue()
     step = asyncio.create_task(scene.scheduler.step(one))
-    await until(lambda: scene.job(job_id).state is State.STARTED, "the job to be claimed")
+    await until(lambda: scene.job(job_id).state is JobState.STARTED, "the job to be claimed")
     assert not one.given
     assert await scene.scheduler.step(other) is False
     job = scene.job(job_id)
-    assert (job.state, job.attempts, job.error) == (State.STARTED, 1, None)
+    assert (job.state, job.attempts, job.error) == (JobState.STARTED, 1, None)
     await ended(step)
     slow.close()
 
@@ -251,7 +251,7 @@ async def test_a_trainer_that_dies_or_cannot_load_is_tried_three_times_with_grow
         before = time.time()
         assert await scene.scheduler.step() is True
         job = scene.job(job_id)
-        assert (job.state, job.attempts) == (State.QUEUED, attempt)
+        assert (job.state, job.attempts) == (JobState.QUEUED, attempt)
         assert job.error == f"{error} It was to run fit() for project 1."
         assert before + pause <= job.not_before <= time.time() + pause
         assert await scene.scheduler.step() is False
@@ -259,9 +259,9 @@ async def test_a_trainer_that_dies_or_cannot_load_is_tried_three_times_with_grow
         scene.make_due(job_id)
     assert await scene.scheduler.step() is True
     job = scene.job(job_id)
-    assert (job.state, job.attempts) == (State.FAILED, 3)
+    assert (job.state, job.attempts) == (JobState.FAILED, 3)
     assert job.error == f"{error} It was to run fit() for project 1. 3 attempts were made."
-    assert [(told, state) for told, state, _ in scene.told] == [(job_id, State.FAILED)]
+    assert [(told, state) for told, state, _ in scene.told] == [(job_id, JobState.FAILED)]
     assert trainer.given == [job_id] * 3
     scene.make_due(job_id)
     assert await scene.scheduler.step() is False
@@ -289,8 +289,8 @@ async def test_a_fit_that_takes_too_long_is_ended_failed_and_not_tried_again(
     assert await scene.scheduler.step() is True
     job = scene.job(job_id)
     reason = "fit() took longer than --fit-timeout (0.05 s) and was ended."
-    assert (job.state, job.error) == (State.FAILED, reason)
-    assert scene.told == [(job_id, State.FAILED, reason)]
+    assert (job.state, job.error) == (JobState.FAILED, reason)
+    assert scene.told == [(job_id, JobState.FAILED, reason)]
     assert trainer.stopped == 1
     assert await scene.scheduler.step() is False
 
@@ -302,7 +302,7 @@ async def test_without_a_limit_a_fit_may_take_for_ever(database: Database, tmp_p
     step = asyncio.create_task(scene.scheduler.step())
     await until(lambda: trainer.given, "the job to start")
     await asyncio.wait([step], timeout=0.1)
-    assert scene.job(job_id).state is State.STARTED
+    assert scene.job(job_id).state is JobState.STARTED
     trainer.finish(database)
     assert await step is True
 
@@ -315,10 +315,10 @@ async def test_a_job_that_runs_is_ended_when_somebody_cancels_it_and_the_next_on
     job_id, following = scene.queue(), scene.queue()
     loop = asyncio.create_task(scene.scheduler.main_loop())
     await until(lambda: trainer.given, "the job to start")
-    database.write(jobs.cancel, job_id)
+    database.write(transitions.cancel, job_id)
     await until(lambda: trainer.given == [job_id, following], "the next job to start")
-    assert scene.job(job_id).state is State.CANCELLED
-    assert scene.told == [(job_id, State.CANCELLED, "")]
+    assert scene.job(job_id).state is JobState.CANCELLED
+    assert scene.told == [(job_id, JobState.CANCELLED, "")]
     await ended(loop)
 
 
@@ -332,7 +332,7 @@ async def test_a_server_that_stops_gives_its_job_back_and_the_attempt_does_not_c
     await until(lambda: trainer.given, "the job to start")
     await ended(loop)
     job = scene.job(job_id)
-    assert (job.state, job.attempts, job.lease_owner) == (State.QUEUED, 0, None)
+    assert (job.state, job.attempts, job.lease_owner) == (JobState.QUEUED, 0, None)
     assert trainer.stopped >= 1
     assert scene.told == []
 
@@ -378,13 +378,13 @@ async def test_a_job_is_taken_from_a_server_that_is_gone_and_only_then(
     scene = Scene(database, tmp_path, Trainer(WorkerDied("never asked")))
     job_id = scene.queue()
     name = owner()
-    database.write(jobs.claim, name, lease)
+    database.write(transitions.claim, name, lease)
     assert await scene.scheduler.step() is False
     job = scene.job(job_id)
     if left_behind:
-        assert (job.state, job.error) == (State.QUEUED, "The server stopped while fit() ran.")
+        assert (job.state, job.error) == (JobState.QUEUED, "The server stopped while fit() ran.")
     else:
-        assert (job.state, job.lease_owner) == (State.STARTED, name)
+        assert (job.state, job.lease_owner) == (JobState.STARTED, name)
 
 
 async def test_a_job_left_behind_while_it_was_being_cancelled_is_cancelled(
@@ -394,12 +394,12 @@ async def test_a_job_left_behind_while_it_was_being_cancelled_is_cancelled(
     job_id = scene.queue()
 
     def change(connection: Connection) -> None:
-        jobs.claim(connection, "another host/1/x", -1.0)
-        jobs.cancel(connection, job_id)
+        transitions.claim(connection, "another host/1/x", -1.0)
+        transitions.cancel(connection, job_id)
 
     database.write(change)
     assert await scene.scheduler.step() is False
-    assert scene.job(job_id).state is State.CANCELLED
+    assert scene.job(job_id).state is JobState.CANCELLED
 
 
 # --- housekeeping ----------------------------------------------------------------------------------------
@@ -461,8 +461,8 @@ def trained(scene: Scene, count: int) -> list[Path]:
 
         def change(connection: Connection, job_id: str = job_id, version: Version = version) -> None:
             stored = versions.publish(connection, version, {}, author_name=None)
-            jobs.claim(connection, "me", 30)
-            jobs.finish(connection, job_id, "me", stored.number)
+            transitions.claim(connection, "me", 30)
+            transitions.finish(connection, job_id, "me", stored.number)
             versions.activate(connection, "1", stored.number)
 
         scene.database.write(change)

@@ -17,9 +17,9 @@ from label_studio_ml import settings
 from label_studio_ml.author.host import ModelHost
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.processes import messages
-from label_studio_ml.store import events, jobs, projects, versions
+from label_studio_ml.store import events, jobs, projects, transitions, versions
 from label_studio_ml.store.database import Database
-from label_studio_ml.store.jobs import Job, State
+from label_studio_ml.store.jobs import Job, JobState
 from label_studio_ml.store.versions import Version
 from label_studio_ml.train import trainer
 
@@ -57,7 +57,7 @@ class Setup:
     def run_job(self, model: type[Any], job_id: str, *, later: float = 0, **options: Any) -> messages.Outcome:
         """Claim the next job, as it will be possible `later` seconds from now, and run it."""
         now = time.time() + later
-        claimed = self.database.write(jobs.claim, ME, 30, now=now)
+        claimed = self.database.write(transitions.claim, ME, 30, now=now)
         assert claimed is not None
         assert claimed.id == job_id
         config = settings.load({}, model_dir=self.model_dir, **options)
@@ -102,16 +102,16 @@ def test_what_a_training_leaves_is_inside_the_model_folder_whatever_the_project_
     version = setup.version(1, project)
     assert Path(version.workdir).is_dir()
     assert Path(version.workdir).relative_to(setup.model_dir / "versions").name == job_id
-    assert (setup.job(job_id).state, setup.job(job_id).version) == (State.FINISHED, 1)
+    assert (setup.job(job_id).state, setup.job(job_id).version) == (JobState.FINISHED, 1)
 
 
 def test_a_job_of_another_server_is_not_run(setup: Setup, database: Database) -> None:
     config = settings.load({}, model_dir=setup.model_dir)
     job_id = setup.queue()
-    database.write(jobs.claim, "somebody", 30)
+    database.write(transitions.claim, "somebody", 30)
     reply = trainer.run(ModelHost(Plain, {}, config, database), config, database, job_id, ME)
     assert isinstance(reply, messages.Failed)
-    assert (setup.job(job_id).state, setup.job(job_id).lease_owner) == (State.STARTED, "somebody")
+    assert (setup.job(job_id).state, setup.job(job_id).lease_owner) == (JobState.STARTED, "somebody")
 
 
 def test_a_version_knows_which_events_and_tasks_it_was_trained_on(setup: Setup) -> None:
@@ -137,7 +137,7 @@ def test_a_fit_that_raises_leaves_no_files_and_the_reason_in_one_line_and_in_ful
     reply = setup.run(Fragile, annotated(1, 1))
     assert isinstance(reply, messages.Failed)
     job = setup.job(reply.job_id)
-    assert (job.state, job.error) == (State.FAILED, "fit() failed: ValueError: no gradient")
+    assert (job.state, job.error) == (JobState.FAILED, "fit() failed: ValueError: no gradient")
     assert 'raise ValueError("no gradient")' in (job.error_detail or "")
     assert not list((setup.model_dir / "versions").rglob("half"))
 
@@ -327,7 +327,7 @@ def test_a_worse_version_is_kept_aside_with_the_reason_and_the_next_training_sta
     worse = setup.version(2)
     assert (worse.state, worse.error) == ("kept", "f1 is 0.25, which is not >= 0.5 (f1>=active)")
     assert Path(worse.workdir, "weights").is_file()
-    assert (setup.job(reply.job_id).state, setup.job(reply.job_id).version) == (State.FINISHED, 2)
+    assert (setup.job(reply.job_id).state, setup.job(reply.job_id).version) == (JobState.FINISHED, 2)
     assert "is kept aside and does not predict: f1 is 0.25" in caplog.text
 
     setup.run(Measured, scored(0.5, 3), **gate)
@@ -372,7 +372,7 @@ def test_a_job_waits_while_a_label_studio_that_has_answered_before_is_down_and_r
     assert isinstance(reply, messages.Postponed)
     assert reply.reason.startswith("Waiting for Label Studio: Label Studio did not give the tasks of project 1")
     job = setup.job(reply.job_id)
-    assert (job.state, job.attempts, job.postponed, job.error) == (State.QUEUED, 0, 1, reply.reason)
+    assert (job.state, job.attempts, job.postponed, job.error) == (JobState.QUEUED, 0, 1, reply.reason)
     assert f"Job {job.id} waits 5 s" in caplog.text
     assert setup.database.read(versions.get, "1", 1) is None
     assert not any(path.is_file() for path in (setup.model_dir / "versions").rglob("*"))
