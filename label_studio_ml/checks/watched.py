@@ -14,7 +14,8 @@ import msgspec
 
 from ..author.fit import Trained
 from ..author.host import ModelHost
-from ..author.predict import Growing, Predictor
+from ..author.predict import Predictor
+from ..author.reply import Growing
 from ..errors import FitError
 from ..logs import redact
 from ..settings import Settings
