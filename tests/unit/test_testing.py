@@ -18,8 +18,11 @@ from label_studio_ml.testing import (
     backend_fixture,
     check_backend,
     connected,
+    mean_score,
     sample_annotation,
     sample_tasks,
+    samples_fixture,
+    trained_fixture,
 )
 
 Tasks = list[dict[str, Any]]
@@ -205,3 +208,54 @@ def test_the_labeling_config_is_looked_for_beside_the_class(
     report.assert_ok(strict=True)
     assert report.label_config == "label_config.xml"
     assert check_backend(Mine, tmp_path / "label_config.xml", tasks=[{"text": "mine"}]).tasks == 1
+
+
+def made(folder: Path) -> Tasks:
+    """Two tasks, of which the first has a file."""
+    (folder / "note.txt").write_text("a note")
+    labels = {"note.txt": "Negative", "plain": "Positive"}
+    return [{"data": {"text": text}, "answer": [region(label)]} for text, label in labels.items()]
+
+
+class Parrot(LabelStudioMLBase):
+    """Says what the last annotated task says."""
+
+    def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:
+        return [{"result": self.train_output["last"]} for _ in tasks]
+
+    def fit(self, annotations: Any, workdir: Any = None, **kwargs: Any) -> Any:
+        return {"last": list(annotations)[-1]["annotations"][0]["result"]}
+
+
+samples = samples_fixture(made)
+trained = trained_fixture(Parrot, TEXTS, learned=1)
+
+
+def test_files_of_samples_go_by_their_path_and_all_else_stays(samples: Tasks) -> None:
+    assert samples[0]["data"]["text"].read_text() == "a note"
+    assert samples[1] == {"data": {"text": "plain"}, "answer": [region("Positive")]}
+
+
+def test_a_trained_backend_has_learned_from_the_first_samples_alone(trained: Backend, samples: Tasks) -> None:
+    assert choice(trained.predict([{"text": "a"}])[0]) == "Negative"
+
+
+def test_the_score_of_a_backend_is_the_mean_over_samples(trained: Backend, samples: Tasks) -> None:
+    assert mean_score(trained, samples, lambda found, right: float(found[0]["value"] == right[0]["value"])) == 0.5
+
+
+class Reader(LabelStudioMLBase):
+    """Fetches the file of each task."""
+
+    def predict(self, tasks: Tasks, context: Any = None, **kwargs: Any) -> Any:
+        paths = [Path(self.get_local_path(task["data"]["text"], task_id=task["id"])) for task in tasks]
+        return [{"result": [], "note": path.read_text()} for path in paths]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_file_in_the_data_of_a_task_is_uploaded(tmp_path: Path, whole: bool) -> None:
+    (tmp_path / "note.txt").write_text("a note")
+    data = {"text": tmp_path / "note.txt"}
+    with connected(Reader, TEXTS) as backend:
+        (found,) = backend.predict([{"id": 5, "data": data} if whole else data])
+    assert found["note"] == "a note"

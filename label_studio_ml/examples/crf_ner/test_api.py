@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import sample_data
 from model import CrfTagger
 
 from label_studio_ml import regions
-from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected
+from label_studio_ml.testing import (
+    Backend,
+    backend_fixture,
+    check_backend,
+    connected,
+    mean_score,
+    samples_fixture,
+    trained_fixture,
+)
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "label_config.xml"
-SAMPLES = sample_data.tasks(HERE)
-LEARNED, HELD_OUT = SAMPLES[: sample_data.FIRST], SAMPLES[sample_data.FIRST :]
+HELD_OUT = sample_data.tasks(HERE)[sample_data.FIRST :]
 
 untrained = backend_fixture(CrfTagger, CONFIG)
-
-
-@pytest.fixture(scope="module")
-def trained() -> Iterator[Backend]:
-    with connected(CrfTagger, CONFIG) as backend:
-        backend.learn([(one["data"], one["answer"]) for one in LEARNED])
-        yield backend
-
-
-def f1(backend: Backend, samples: list[dict[str, Any]]) -> float:
-    found = backend.predict([one["data"] for one in samples])
-    right = [
-        sample_data.score(prediction["result"] if prediction else [], one["answer"])
-        for prediction, one in zip(found, samples, strict=True)
-    ]
-    return sum(right) / len(right)
+samples = samples_fixture(sample_data.tasks)
+trained = trained_fixture(CrfTagger, CONFIG, learned=sample_data.FIRST)
 
 
 def spans(prediction: Any) -> list[tuple[str, str]]:
@@ -58,7 +49,7 @@ def test_before_training_it_knows_addresses(untrained: Backend) -> None:
 def test_it_learns_to_read_notes_of_which_it_has_seen_neither_words_nor_sentences(
     trained: Backend, untrained: Backend
 ) -> None:
-    before, after = f1(untrained, HELD_OUT), f1(trained, HELD_OUT)
+    before, after = (mean_score(one, HELD_OUT, sample_data.score) for one in (untrained, trained))
     assert after >= 0.9
     assert after >= before + 0.25
 

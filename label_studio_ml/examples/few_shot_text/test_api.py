@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,19 @@ import pytest
 import sample_data
 from model import FewShotText
 
-from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected
+from label_studio_ml.testing import (
+    Backend,
+    backend_fixture,
+    check_backend,
+    mean_score,
+    samples_fixture,
+    trained_fixture,
+)
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "label_config.xml"
-SAMPLES = sample_data.tasks(HERE)
-LEARNED, HELD_OUT = SAMPLES[:32], SAMPLES[32:]
+LEARNED = 32
+HELD_OUT = sample_data.tasks(HERE)[LEARNED:]
 RANKING = """
 <View>
   <Text name="question" value="$question"/>
@@ -27,19 +33,8 @@ PICTURES = '<View><Image name="i" value="$i"/><Rating name="r" toName="i"/></Vie
 
 untrained = backend_fixture(FewShotText, CONFIG)
 ranking = backend_fixture(FewShotText, RANKING)
-
-
-@pytest.fixture(scope="module")
-def trained() -> Iterator[Backend]:
-    with connected(FewShotText, CONFIG) as backend:
-        backend.learn([(one["data"], one["answer"]) for one in LEARNED])
-        yield backend
-
-
-def accuracy(backend: Backend, samples: list[dict[str, Any]]) -> float:
-    pairs = zip(backend.predict([one["data"] for one in samples]), samples, strict=True)
-    right = [sample_data.score(found["result"], one["answer"]) for found, one in pairs]
-    return sum(right) / len(right)
+samples = samples_fixture(sample_data.tasks)
+trained = trained_fixture(FewShotText, CONFIG, learned=LEARNED)
 
 
 @pytest.mark.parametrize("config", [CONFIG, RANKING])
@@ -48,7 +43,7 @@ def test_it_does_all_that_label_studio_needs(config: str | Path) -> None:
 
 
 def test_it_knows_something_at_first_and_learns_from_32_messages(trained: Backend, untrained: Backend) -> None:
-    before, after = accuracy(untrained, HELD_OUT), accuracy(trained, HELD_OUT)
+    before, after = (mean_score(one, HELD_OUT, sample_data.score) for one in (untrained, trained))
     assert before >= 0.5
     assert after >= 0.75
     assert after > before

@@ -11,22 +11,13 @@ from model import Ocr
 from PIL import Image
 
 from label_studio_ml import regions
-from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected
+from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected, samples_fixture
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "label_config.xml"
 
 backend = backend_fixture(Ocr, CONFIG)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("samples")
-    return [{**task, "file": folder / task["data"]["image"]} for task in sample_data.tasks(folder)]
-
-
-def tasks(backend: Backend, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"image": backend.publish(one["file"])} for one in samples]
+samples = samples_fixture(sample_data.tasks)
 
 
 def texts(prediction: Any) -> list[str]:
@@ -39,29 +30,29 @@ def test_it_does_all_that_label_studio_needs() -> None:
 
 def test_it_reads_what_is_written_and_says_where(backend: Backend, samples: list[dict[str, Any]]) -> None:
     known = [one for one in samples if "answer" in one]
-    pairs = zip(backend.predict(tasks(backend, known)), known, strict=True)
+    pairs = zip(backend.predict([one["data"] for one in known]), known, strict=True)
     scores = [sample_data.score(found["result"], one["answer"]) for found, one in pairs]
     print(sum(scores) / len(scores))
     assert sum(scores) / len(scores) >= 0.95, scores
 
 
 def test_it_reads_a_photographed_page(backend: Backend, samples: list[dict[str, Any]]) -> None:
-    (found,) = backend.predict(tasks(backend, [one for one in samples if "answer" not in one]))
+    (found,) = backend.predict([one["data"] for one in samples if "answer" not in one])
     assert texts(found)[:2] == sample_data.ON_THE_PAGE
 
 
 def test_a_line_that_is_turned_gets_a_box_that_is_turned(
     backend: Backend, samples: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    turned = Image.open(samples[2]["file"]).rotate(-12, expand=True, fillcolor="white")
+    turned = Image.open(samples[2]["data"]["image"]).rotate(-12, expand=True, fillcolor="white")
     turned.save(tmp_path / "turned.png")
-    (found,) = backend.predict([{"image": backend.publish(tmp_path / "turned.png")}])
+    (found,) = backend.predict([{"image": tmp_path / "turned.png"}])
     boxes = {word.text: word.rotation for word in regions.read_ocr(found["result"], "reads")}
     assert boxes["Tickets at the counter"] == pytest.approx(12, abs=2)
 
 
 def test_a_batch_gives_what_singles_give(backend: Backend, samples: list[dict[str, Any]]) -> None:
-    some = tasks(backend, samples[:3])
+    some = [one["data"] for one in samples[:3]]
     assert [texts(one) for one in backend.predict(some)] == [texts(backend.predict([task])[0]) for task in some]
 
 
@@ -70,8 +61,8 @@ def test_junk_costs_its_own_task_alone(backend: Backend, samples: list[dict[str,
     Image.new("RGB", (300, 200), "white").save(tmp_path / "nothing.png")
     (tmp_path / "noise.png").write_bytes(bytes(range(256)) * 4)
     Image.new("1", (20_000, 10_000)).save(tmp_path / "z bomb.png")  # more pixels than Pillow opens
-    junk = [{"image": backend.publish(path)} for path in sorted(tmp_path.iterdir())]
-    (good,) = tasks(backend, samples[:1])
+    junk = [{"image": path} for path in sorted(tmp_path.iterdir())]
+    good = samples[0]["data"]
     found = backend.predict([junk[0], good, *junk[1:], {"image": "/data/upload/1/missing.png"}, {}])
     assert [bool(one and one["result"]) for one in found] == [False, True, False, False, False, False, False]
 
@@ -82,7 +73,7 @@ def test_boxes_without_labels(samples: list[dict[str, Any]]) -> None:
       <TextArea name="t" toName="i" perRegion="true"/>
     </View>"""
     with connected(Ocr, config) as backend:
-        (found,) = backend.predict([{"scan": backend.publish(samples[2]["file"])}])
+        (found,) = backend.predict([{"scan": samples[2]["data"]["image"]}])
     assert {(one["from_name"], one["type"]) for one in found["result"]} == {("r", "rectangle"), ("t", "textarea")}
 
 

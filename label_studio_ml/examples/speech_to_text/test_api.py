@@ -6,28 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import sample_data
 import soundfile
 from model import SpeechToText
 
 from label_studio_ml import regions
-from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected
+from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected, samples_fixture
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "label_config.xml"
 
 backend = backend_fixture(SpeechToText, CONFIG)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("samples")
-    return [{**task, "file": folder / task["data"]["audio"]} for task in sample_data.tasks(folder)]
-
-
-def tasks(backend: Backend, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"audio": backend.publish(one["file"])} for one in samples]
+samples = samples_fixture(sample_data.tasks)
 
 
 def said(prediction: Any) -> str:
@@ -40,7 +30,7 @@ def test_it_does_all_that_label_studio_needs() -> None:
 
 def test_it_understands_what_people_read(backend: Backend, samples: list[dict[str, Any]]) -> None:
     wrong = words = 0
-    for found, one in zip(backend.predict(tasks(backend, samples)), samples, strict=True):
+    for found, one in zip(backend.predict([one["data"] for one in samples]), samples, strict=True):
         right = said({"result": one["answer"]}).split()
         wrong += sample_data.distance(said(found).split(), right)
         words += len(right)
@@ -48,12 +38,12 @@ def test_it_understands_what_people_read(backend: Backend, samples: list[dict[st
 
 
 def test_a_batch_gives_what_singles_give(backend: Backend, samples: list[dict[str, Any]]) -> None:
-    some = tasks(backend, samples[1:3])
+    some = [one["data"] for one in samples[1:3]]
     assert [said(one) for one in backend.predict(some)] == [said(backend.predict([task])[0]) for task in some]
 
 
 def test_a_text_does_not_depend_on_what_was_heard_before(backend: Backend, samples: list[dict[str, Any]]) -> None:
-    some = tasks(backend, samples[:5])
+    some = [one["data"] for one in samples[:5]]
     backward = [said(one) for one in backend.predict(some[::-1])]
     assert [said(one) for one in backend.predict(some)] == backward[::-1]
 
@@ -61,12 +51,10 @@ def test_a_text_does_not_depend_on_what_was_heard_before(backend: Backend, sampl
 def test_two_sentences_with_a_pause_and_other_rates(
     backend: Backend, samples: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    first, rate = soundfile.read(samples[1]["file"])
+    first, rate = soundfile.read(samples[1]["data"]["audio"])
     both = np.repeat(np.concatenate([first, np.zeros(2 * rate), first]), 2)
     soundfile.write(tmp_path / "both.flac", np.stack([both, both], axis=1), 2 * rate)
-    once, twice = backend.predict(
-        [*tasks(backend, samples[1:2]), {"audio": backend.publish(tmp_path / "both.flac")}]
-    )
+    once, twice = backend.predict([samples[1]["data"], {"audio": tmp_path / "both.flac"}])
     assert said(twice).count("young man") == 2 * said(once).count("young man") == 2
 
 
@@ -74,8 +62,8 @@ def test_junk_costs_its_own_task_alone(backend: Backend, samples: list[dict[str,
     (tmp_path / "empty.wav").write_bytes(b"")
     (tmp_path / "noise.ogg").write_bytes(bytes(range(256)) * 40)
     soundfile.write(tmp_path / "silence.wav", np.zeros(32_000), 16_000)
-    junk = [{"audio": backend.publish(path)} for path in sorted(tmp_path.iterdir())]
-    (good,) = tasks(backend, samples[1:2])
+    junk = [{"audio": path} for path in sorted(tmp_path.iterdir())]
+    good = samples[1]["data"]
     found = backend.predict([junk[0], good, *junk[1:], {"audio": "/data/upload/1/missing.wav"}, {}])
     assert [bool(one and one["result"]) for one in found] == [False, True, False, False, False, False]
 
@@ -83,7 +71,7 @@ def test_junk_costs_its_own_task_alone(backend: Backend, samples: list[dict[str,
 def test_other_names(samples: list[dict[str, Any]]) -> None:
     config = '<View><Audio name="a" value="$call"/><TextArea name="words" toName="a"/></View>'
     with connected(SpeechToText, config) as backend:
-        (found,) = backend.predict([{"call": backend.publish(samples[1]["file"])}])
+        (found,) = backend.predict([{"call": samples[1]["data"]["audio"]}])
     assert found["result"][0]["from_name"] == "words"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +9,23 @@ import pytest
 import sample_data
 from model import TableClassifier
 
-from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected
+from label_studio_ml.testing import (
+    Backend,
+    backend_fixture,
+    check_backend,
+    connected,
+    mean_score,
+    samples_fixture,
+    trained_fixture,
+)
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "label_config.xml"
-SAMPLES = sample_data.tasks(HERE)
-LEARNED, HELD_OUT = SAMPLES[:30], SAMPLES[60:]
+HELD_OUT = sample_data.tasks(HERE)[60:]
 
 untrained = backend_fixture(TableClassifier, CONFIG)
-
-
-@pytest.fixture(scope="module")
-def trained() -> Iterator[Backend]:
-    with connected(TableClassifier, CONFIG) as backend:
-        backend.learn([(one["data"], one["answer"]) for one in LEARNED])
-        yield backend
-
-
-def accuracy(backend: Backend, samples: list[dict[str, Any]]) -> float:
-    found = backend.predict([one["data"] for one in samples])
-    right = [
-        sample_data.score(prediction["result"] if prediction else [], one["answer"])
-        for prediction, one in zip(found, samples, strict=True)
-    ]
-    return sum(right) / len(right)
+samples = samples_fixture(sample_data.tasks)
+trained = trained_fixture(TableClassifier, CONFIG, learned=30)
 
 
 def test_it_does_all_that_label_studio_needs() -> None:
@@ -41,8 +33,8 @@ def test_it_does_all_that_label_studio_needs() -> None:
 
 
 def test_it_learns_the_species_of_penguins_it_has_never_seen(trained: Backend, untrained: Backend) -> None:
-    assert accuracy(untrained, HELD_OUT) == 0.0
-    assert accuracy(trained, HELD_OUT) >= 0.93
+    assert mean_score(untrained, HELD_OUT, sample_data.score) == 0.0
+    assert mean_score(trained, HELD_OUT, sample_data.score) >= 0.93
 
 
 def test_a_batch_gives_what_singles_give(trained: Backend) -> None:

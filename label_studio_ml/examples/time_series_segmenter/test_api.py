@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import sample_data
 from model import TimeSeriesSegmenter
 
-from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected
+from label_studio_ml.testing import (
+    Backend,
+    backend_fixture,
+    check_backend,
+    connected,
+    samples_fixture,
+    trained_fixture,
+)
 
 HERE = Path(__file__).parent
 CONFIG = (HERE / "label_config.xml").read_text()
 LEARNED, HELD_OUT = 56, 24  # of seven people, and of three others
 
 backend = backend_fixture(TimeSeriesSegmenter, HERE / "label_config.xml")
+samples = samples_fixture(sample_data.tasks)
+trained = trained_fixture(TimeSeriesSegmenter, HERE / "label_config.xml", learned=LEARNED)
 
 
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("samples")
-    return [{**task, "file": folder / task["data"]["csv"]} for task in sample_data.tasks(folder)]
-
-
-@pytest.fixture(scope="module")
-def trained(samples: list[dict[str, Any]]) -> Iterator[Backend]:
-    """A backend that has learned from some people."""
-    with connected(TimeSeriesSegmenter, HERE / "label_config.xml") as found:
-        found.learn([({"csv": found.publish(one["file"])}, one["answer"]) for one in samples[:LEARNED]])
-        yield found
-
-
-def held_out(backend: Backend, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"csv": backend.publish(one["file"])} for one in samples[-HELD_OUT:]]
+def held_out(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one["data"] for one in samples[-HELD_OUT:]]
 
 
 def test_it_does_all_that_label_studio_needs(samples: list[dict[str, Any]]) -> None:
@@ -42,13 +35,13 @@ def test_it_does_all_that_label_studio_needs(samples: list[dict[str, Any]]) -> N
 
 
 def test_before_training_it_predicts_nothing(backend: Backend, samples: list[dict[str, Any]]) -> None:
-    assert backend.predict(held_out(backend, samples)[:1]) == [[]]
+    assert backend.predict(held_out(samples)[:1]) == [[]]
 
 
 def test_it_learns_to_find_the_exercises_of_people_it_has_never_seen(
     trained: Backend, samples: list[dict[str, Any]]
 ) -> None:
-    found = trained.predict(held_out(trained, samples))
+    found = trained.predict(held_out(samples))
     right = [
         sample_data.score(prediction["result"], one["answer"])
         for prediction, one in zip(found, samples[-HELD_OUT:], strict=True)
@@ -57,7 +50,7 @@ def test_it_learns_to_find_the_exercises_of_people_it_has_never_seen(
 
 
 def test_a_batch_gives_what_singles_give(trained: Backend, samples: list[dict[str, Any]]) -> None:
-    tasks = held_out(trained, samples)[:3]
+    tasks = held_out(samples)[:3]
     alone = [trained.predict([task])[0]["result"] for task in tasks]
     assert [spans(one["result"]) for one in trained.predict(tasks)] == [spans(one) for one in alone]
 
@@ -70,8 +63,8 @@ def test_junk_costs_its_own_task_alone(trained: Backend, samples: list[dict[str,
     (tmp_path / "empty.csv").write_bytes(b"")
     (tmp_path / "noise.csv").write_bytes(bytes(range(256)) * 4)
     (tmp_path / "short.csv").write_text("time,ax\n0,1\n")
-    junk = [{"csv": trained.publish(path)} for path in sorted(tmp_path.iterdir())]
-    (good,) = held_out(trained, samples)[:1]
+    junk = [{"csv": path} for path in sorted(tmp_path.iterdir())]
+    good = held_out(samples)[0]
     found = trained.predict([junk[0], good, *junk[1:], {"csv": "/data/upload/1/missing.csv"}, {}])
     assert [bool(one and one["result"]) for one in found] == [False, True, False, False, False, False]
 

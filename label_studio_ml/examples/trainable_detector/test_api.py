@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import sample_data
 from model import TrainableDetector
 from PIL import Image
 
 from label_studio_ml import regions
-from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected
+from label_studio_ml.testing import (
+    Backend,
+    backend_fixture,
+    check_backend,
+    connected,
+    mean_score,
+    samples_fixture,
+    trained_fixture,
+)
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "label_config.xml"
 LEARNED = 30
 
 untrained = backend_fixture(TrainableDetector, CONFIG)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("samples")
-    return [{**task, "file": folder / task["data"]["image"]} for task in sample_data.tasks(folder)]
-
-
-@pytest.fixture(scope="module")
-def trained(samples: list[dict[str, Any]]) -> Iterator[Backend]:
-    with connected(TrainableDetector, CONFIG) as backend:
-        backend.learn([({"image": backend.publish(one["file"])}, one["answer"]) for one in samples[:LEARNED]])
-        yield backend
-
-
-def tasks(backend: Backend, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"image": backend.publish(one["file"])} for one in samples]
+samples = samples_fixture(sample_data.tasks)
+trained = trained_fixture(TrainableDetector, CONFIG, learned=LEARNED)
 
 
 def values(prediction: Any) -> list[dict[str, Any]]:
@@ -50,14 +41,12 @@ def test_it_learns_to_find_faces_that_it_has_never_seen(
     trained: Backend, untrained: Backend, samples: list[dict[str, Any]]
 ) -> None:
     held_out = samples[sample_data.FIRST :]
-    assert untrained.predict(tasks(untrained, held_out[:2])) == [[], []]
-    pairs = zip(trained.predict(tasks(trained, held_out)), held_out, strict=True)
-    scores = [sample_data.score(found["result"], one["answer"]) for found, one in pairs]
-    assert sum(scores) / len(scores) >= 0.8
+    assert untrained.predict([one["data"] for one in held_out[:2]]) == [[], []]
+    assert mean_score(trained, held_out, sample_data.score) >= 0.8
 
 
 def test_a_batch_gives_what_singles_give(trained: Backend, samples: list[dict[str, Any]]) -> None:
-    some = tasks(trained, samples[-4:])
+    some = [one["data"] for one in samples[-4:]]
     assert [values(one) for one in trained.predict(some)] == [values(trained.predict([task])[0]) for task in some]
 
 
@@ -66,8 +55,8 @@ def test_junk_costs_its_own_task_alone(trained: Backend, samples: list[dict[str,
     (tmp_path / "noise.png").write_bytes(bytes(range(256)) * 4)
     Image.new("L", (1, 1)).save(tmp_path / "tiny.png")
     Image.new("1", (20_000, 10_000)).save(tmp_path / "z bomb.png")  # more pixels than Pillow opens
-    empty, noise, tiny, bomb = [{"image": trained.publish(path)} for path in sorted(tmp_path.iterdir())]
-    (good,) = tasks(trained, [next(one for one in samples if one["answer"])])
+    empty, noise, tiny, bomb = [{"image": path} for path in sorted(tmp_path.iterdir())]
+    good = next(one for one in samples if one["answer"])["data"]
     found = trained.predict([empty, good, noise, tiny, bomb, {"image": "/data/upload/1/missing.png"}, {}])
     assert [bool(one and one["result"]) for one in found] == [False, True, False, False, False, False, False]
 
@@ -77,8 +66,8 @@ def test_an_image_that_cannot_be_read_does_not_stop_the_training(
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
     with connected(TrainableDetector, CONFIG) as backend:
-        annotated = [({"image": backend.publish(one["file"])}, one["answer"]) for one in samples[:20]]
-        broken = {"image": backend.publish(tmp_path / "broken.png")}
+        annotated = [(one["data"], one["answer"]) for one in samples[:20]]
+        broken = {"image": tmp_path / "broken.png"}
         backend.learn([(broken, annotated[0][1]), *annotated, (broken, [])])
         found = backend.predict([task for task, answer in annotated if answer][:3])
     assert any(one and one["result"] for one in found)
@@ -94,13 +83,13 @@ def test_large_photographs_and_labels_of_its_own(samples: list[dict[str, Any]], 
     annotated = []
     with connected(TrainableDetector, config) as backend:
         for number, one in enumerate(samples[:20]):
-            Image.open(one["file"]).resize(size).save(tmp_path / f"{number}.jpg")
+            Image.open(one["data"]["image"]).resize(size).save(tmp_path / f"{number}.jpg")
             boxes = [regions.read_rectangle(region) for region in one["answer"]]
             found = [
                 regions.rectangle("r", "i", "Person", xyxy=[4 * edge for edge in box.xyxy], size=size)
                 for box in boxes
             ]
-            annotated.append(({"photo": backend.publish(tmp_path / f"{number}.jpg")}, found))
+            annotated.append(({"photo": tmp_path / f"{number}.jpg"}, found))
         odd = [((0, 0, 900, 30), 0), ((100, 50, 130, 900), 1)]
         for edges, place in odd:
             annotated[place][1].append(regions.rectangle("r", "i", "Odd", xyxy=edges, size=size))

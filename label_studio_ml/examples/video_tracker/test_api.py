@@ -10,22 +10,13 @@ import sample_data
 from model import VideoTracker
 
 from label_studio_ml import regions
-from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected
+from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected, samples_fixture
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "label_config.xml"
 
 backend = backend_fixture(VideoTracker, CONFIG)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("samples")
-    return [{**task, "file": folder / task["data"]["video"]} for task in sample_data.tasks(folder)]
-
-
-def task(backend: Backend, sample: dict[str, Any]) -> dict[str, Any]:
-    return {"video": backend.publish(sample["file"])}
+samples = samples_fixture(sample_data.tasks)
 
 
 def test_it_does_all_that_label_studio_needs() -> None:
@@ -36,7 +27,7 @@ def test_a_box_that_was_drawn_once_follows_the_face(backend: Backend, samples: l
     scores = []
     for one in samples:
         if "context" in one:
-            (found,) = backend.predict([task(backend, one)], context=one["context"])
+            (found,) = backend.predict([one["data"]], context=one["context"])
             drawn = one["context"]["result"][0]
             assert found["result"][0]["id"] == drawn["id"], "the same region, so that it is not there twice"
             scores.append(sample_data.score(found["result"], one["answer"]))
@@ -49,7 +40,7 @@ def test_it_goes_on_from_the_box_that_was_drawn_last(backend: Backend, samples: 
     drawn = regions.video_rectangle(
         "box", "clip", "Face", xyxy={0: boxes[0], 40: boxes[40]}, size=sample_data.SIZE, fps=25, frames=75
     )
-    (found,) = backend.predict([task(backend, one)], context={"result": [drawn]})
+    (found,) = backend.predict([one["data"]], context={"result": [drawn]})
     frames = regions.read_video_rectangle(found["result"][0], size=sample_data.SIZE).xyxy
     assert set(frames) >= {0, *range(40, 75)}
     assert not set(frames) & set(range(1, 40))
@@ -60,17 +51,17 @@ def test_a_box_that_is_too_small_is_refused_at_once(backend: Backend, samples: l
         "box", "clip", "Face", xyxy={0: (0, 0, 2, 2)}, size=sample_data.SIZE, fps=25, frames=75
     )
     with pytest.raises(AssertionError, match="too small to be followed"):
-        backend.predict([task(backend, samples[0])], context={"result": [drawn]})
+        backend.predict([samples[0]["data"]], context={"result": [drawn]})
 
 
 def test_it_finds_the_cuts(backend: Backend, samples: list[dict[str, Any]]) -> None:
     (scenes,) = (one for one in samples if "context" not in one)
-    (found,) = backend.predict([task(backend, scenes)])
+    (found,) = backend.predict([scenes["data"]])
     assert sample_data.score(found["result"], scenes["answer"]) == 1.0
 
 
 def test_a_batch_gives_what_singles_give(backend: Backend, samples: list[dict[str, Any]]) -> None:
-    tasks = [task(backend, one) for one in samples[-2:]]
+    tasks = [one["data"] for one in samples[-2:]]
     together, alone = backend.predict(tasks), [backend.predict([one])[0] for one in tasks]
     values = [[[region["value"] for region in one["result"]] for one in some] for some in (together, alone)]
     assert values[0] == values[1]
@@ -79,8 +70,8 @@ def test_a_batch_gives_what_singles_give(backend: Backend, samples: list[dict[st
 def test_junk_costs_its_own_task_alone(backend: Backend, samples: list[dict[str, Any]], tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").write_bytes(b"")
     (tmp_path / "noise.webm").write_bytes(bytes(range(256)) * 40)
-    junk = [{"video": backend.publish(path)} for path in sorted(tmp_path.iterdir())]
-    found = backend.predict([junk[0], task(backend, samples[-1]), junk[1], {"video": "/data/upload/1/no.mp4"}, {}])
+    junk = [{"video": path} for path in sorted(tmp_path.iterdir())]
+    found = backend.predict([junk[0], samples[-1]["data"], junk[1], {"video": "/data/upload/1/no.mp4"}, {}])
     assert [bool(one and one["result"]) for one in found] == [False, True, False, False, False]
 
 
@@ -89,7 +80,7 @@ def test_other_names_and_boxes_alone(samples: list[dict[str, Any]]) -> None:
     drawn = {**samples[0]["context"]["result"][0], "from_name": "r", "to_name": "v"}
     drawn["value"] = {name: value for name, value in drawn["value"].items() if name != "labels"}
     with connected(VideoTracker, config) as backend:
-        film = {"film": backend.publish(samples[0]["file"])}
+        film = {"film": samples[0]["data"]["video"]}
         assert backend.predict([film]) == [[]]
         (found,) = backend.predict([film], context={"result": [drawn]})
     assert len(found["result"][0]["value"]["sequence"]) > 50

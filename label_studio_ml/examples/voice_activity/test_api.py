@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +11,22 @@ import sample_data
 import soundfile
 from model import VoiceActivity
 
-from label_studio_ml.testing import Backend, backend_fixture, check_backend, connected
+from label_studio_ml.testing import (
+    Backend,
+    backend_fixture,
+    check_backend,
+    connected,
+    mean_score,
+    samples_fixture,
+    trained_fixture,
+)
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "label_config.xml"
 
 untrained = backend_fixture(VoiceActivity, CONFIG)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("samples")
-    return [{**task, "file": folder / task["data"]["audio"]} for task in sample_data.tasks(folder)]
-
-
-@pytest.fixture(scope="module")
-def trained(samples: list[dict[str, Any]]) -> Iterator[Backend]:
-    with connected(VoiceActivity, CONFIG) as backend:
-        learned = samples[: sample_data.FIRST]
-        backend.learn([({"audio": backend.publish(one["file"])}, one["answer"]) for one in learned])
-        yield backend
-
-
-def f1(backend: Backend, samples: list[dict[str, Any]]) -> float:
-    found = backend.predict([{"audio": backend.publish(one["file"])} for one in samples])
-    scores = [
-        sample_data.score(one["result"], sample["answer"]) for one, sample in zip(found, samples, strict=True)
-    ]
-    return sum(scores) / len(scores)
+samples = samples_fixture(sample_data.tasks)
+trained = trained_fixture(VoiceActivity, CONFIG, learned=sample_data.FIRST)
 
 
 def values(prediction: Any) -> list[dict[str, Any]]:
@@ -54,25 +41,25 @@ def test_it_learns_what_people_take_for_one_utterance(
     trained: Backend, untrained: Backend, samples: list[dict[str, Any]]
 ) -> None:
     held_out = samples[sample_data.FIRST :]
-    before, after = f1(untrained, held_out), f1(trained, held_out)
+    before, after = (mean_score(one, held_out, sample_data.score) for one in (untrained, trained))
     assert after >= 0.9
     assert after >= before + 0.2
 
 
 def test_a_batch_gives_what_singles_give(trained: Backend, samples: list[dict[str, Any]]) -> None:
-    tasks = [{"audio": trained.publish(one["file"])} for one in samples[-3:]]
+    tasks = [one["data"] for one in samples[-3:]]
     assert [values(one) for one in trained.predict(tasks)] == [values(trained.predict([task])[0]) for task in tasks]
 
 
 def test_silence_has_no_spans_and_other_rates_and_channels_are_understood(
     untrained: Backend, samples: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    sound, rate = soundfile.read(samples[0]["file"])
+    sound, rate = soundfile.read(samples[0]["data"]["audio"])
     soundfile.write(tmp_path / "silence.wav", np.zeros(3 * rate), rate)
     double = np.repeat(sound, 2)
     soundfile.write(tmp_path / "stereo.flac", np.stack([double, double], axis=1), 2 * rate)
     plain, silence, stereo = untrained.predict(
-        [{"audio": untrained.publish(path)} for path in (samples[0]["file"], *sorted(tmp_path.iterdir()))]
+        [{"audio": path} for path in (samples[0]["data"]["audio"], *sorted(tmp_path.iterdir()))]
     )
     assert silence["result"] == []
     edges = [[one["start"] for one in values(found)] for found in (plain, stereo)]
@@ -82,8 +69,8 @@ def test_silence_has_no_spans_and_other_rates_and_channels_are_understood(
 def test_junk_costs_its_own_task_alone(untrained: Backend, samples: list[dict[str, Any]], tmp_path: Path) -> None:
     (tmp_path / "empty.wav").write_bytes(b"")
     (tmp_path / "noise.mp3").write_bytes(bytes(range(256)) * 40)
-    junk = [{"audio": untrained.publish(path)} for path in sorted(tmp_path.iterdir())]
-    good = {"audio": untrained.publish(samples[0]["file"])}
+    junk = [{"audio": path} for path in sorted(tmp_path.iterdir())]
+    good = samples[0]["data"]
     found = untrained.predict([junk[0], good, junk[1], {"audio": "/data/upload/1/missing.wav"}, {}])
     assert [bool(one and one["result"]) for one in found] == [False, True, False, False, False]
 
@@ -92,8 +79,8 @@ def test_a_recording_that_cannot_be_read_does_not_end_the_training(
     untrained: Backend, samples: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     (tmp_path / "noise.wav").write_bytes(bytes(range(256)) * 40)
-    first, files = untrained.version, [tmp_path / "noise.wav", *(one["file"] for one in samples[:3])]
-    untrained.learn([({"audio": untrained.publish(file)}, samples[0]["answer"]) for file in files])
+    first, files = untrained.version, [tmp_path / "noise.wav", *(one["data"]["audio"] for one in samples[:3])]
+    untrained.learn([({"audio": file}, samples[0]["answer"]) for file in files])
     assert untrained.version != first
 
 
@@ -103,7 +90,7 @@ def test_the_label_for_speech_may_have_another_name(samples: list[dict[str, Any]
       <Labels name="l" toName="a"><Label value="Musik"/><Label value="Sprache" predicted_values="Speech"/></Labels>
     </View>"""
     with connected(VoiceActivity, config) as backend:
-        (found,) = backend.predict([{"url": backend.publish(samples[0]["file"])}])
+        (found,) = backend.predict([{"url": samples[0]["data"]["audio"]}])
     assert {tuple(one["labels"]) for one in values(found)} == {("Sprache",)}
 
 

@@ -1,120 +1,32 @@
-"""For authors' own tests: all checks of `label-studio-ml test`, and a backend to talk to as Label Studio does.
-
-The model runs in the calling process, so that its methods can be patched and a debugger reaches it. Needs no
-server, no Label Studio and no pytest; only `backend_fixture` makes a pytest fixture.
-"""
+"""A backend in the process of a test, and Label Studio's side of the conversation."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import mimetypes
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from label_studio_sdk.label_interface import LabelInterface
 
-from .api import init_app
-from .checks import configs
-from .checks.report import Check, Outcome, Problem, Report
-from .checks.run import rehearse
-from .checks.scene import Plan
-from .checks.watched import folder_of
-from .server.wsgi import TestClient, TestResponse
-from .stage import samples
-from .stage.api import Stage
-from .stage.environment import label_studio_environment
-from .wire import bodies, records
-
-__all__ = [
-    "Backend",
-    "Check",
-    "Outcome",
-    "Problem",
-    "Report",
-    "backend_fixture",
-    "check_backend",
-    "connected",
-    "sample_annotation",
-    "sample_tasks",
-]
+from ..api import init_app
+from ..server.wsgi import TestClient, TestResponse
+from ..stage import samples
+from ..stage.api import Stage
+from ..stage.environment import label_studio_environment
+from ..wire import bodies, records
+from . import labeling_config
 
 Json = dict[str, Any]
 _CONNECTED = "1700000000"  # when the project was made; Label Studio sends it along
 
 
-def check_backend(
-    model_class: type[Any],
-    label_config: str | Path | None = None,
-    *,
-    tasks: Sequence[Json] = (),
-    count: int = 4,
-    fit: bool = True,
-    **kwargs: Any,
-) -> Report:
-    """Try a model class out with everything Label Studio will do: load, predict, click, train, predict again.
-
-    Args:
-        model_class: a class that inherits from `LabelStudioMLBase`.
-        label_config: a labeling config (XML), its file, or the name of a template such as `object-detection`.
-            Default: what the folder of the class shows, `label_config.xml` first.
-        tasks: Label Studio tasks, or just their data; without them, samples are made that fit the config.
-        count: how many samples.
-        fit: whether to train, too.
-        **kwargs: arguments for the class's constructor.
-
-    Returns:
-        A report with `.problems`, `.is_ok()`, `.assert_ok()` and `.text()`.
-
-    Raises:
-        UsageError: there is no such labeling config.
-
-    >>> from label_studio_ml.model import LabelStudioMLBase
-    >>> class Eager(LabelStudioMLBase):
-    ...     def predict(self, tasks, context=None, **kwargs):
-    ...         value = {"choices": ["Great"]}
-    ...         region = {"from_name": "sentiment", "to_name": "text", "type": "choices", "value": value}
-    ...         return [{"result": [region], "score": 1.0} for task in tasks]
-    >>> report = check_backend(Eager, "text-classification", count=1)
-    >>> report.is_ok(), report.problems[0].check, report.problems[0].task
-    (False, 'Valid', '1')
-    """
-    plan = Plan(label_config=_config(model_class, label_config), tasks=tasks, count=count, fit=fit)
-    return rehearse(model_class, plan, kwargs)
-
-
-def sample_tasks(label_config: str | Path, count: int = 4, folder: Path | None = None) -> list[Json]:
-    """Tasks with data for a labeling config; media are real, small files.
-
-    Args:
-        label_config: as in `check_backend`.
-        count: how many.
-        folder: where files are written, and tasks hold their paths; without it tasks hold data URIs.
-
-    >>> sample_tasks("text-classification", 1)[0]["data"]
-    {'text': 'The soup was wonderful and the waiter was friendly.'}
-    """
-    publish = _data_uri if folder is None else _writer(folder)
-    return samples.tasks(LabelInterface(config=_named(label_config).xml), count, publish)
-
-
-def sample_annotation(label_config: str | Path, task: Json, number: int = 0) -> Json:
-    """An annotation that fits a labeling config; different numbers take different labels.
-
-    >>> task = sample_tasks("text-classification", 1)[0]
-    >>> sample_annotation("text-classification", task, 1)["result"][0]["value"]
-    {'choices': ['Negative']}
-    """
-    interface = LabelInterface(config=_named(label_config).xml)
-    return samples.annotation(interface, records.completed(task, 1), number)
-
-
 class Backend:
     """A backend in this process, and Label Studio's side of the conversation.
 
-    `client` makes any other call: `client.post(path, json=…)`, `client.get(path)`.
+    `client` makes any other call: `client.post(path, json=…)`, `client.get(path)`. A `Path` in a task's data is
+    uploaded, and the model gets the address of the file.
     """
 
     def __init__(self, client: TestClient, label_config: str, stage: Stage) -> None:
@@ -229,9 +141,12 @@ class Backend:
 
     def _task(self, task: Json) -> Json:
         if "id" in task and "data" in task:
-            return records.completed(task, 0)
+            return records.completed({**task, "data": self._uploaded(task["data"])}, 0)
         number, self._next_task = self._next_task, self._next_task + 1
-        return records.completed(task, number)
+        return records.completed(self._uploaded(task), number)
+
+    def _uploaded(self, data: Json) -> Json:
+        return {name: self.publish(value) if isinstance(value, Path) else value for name, value in data.items()}
 
     @staticmethod
     def _good(response: TestResponse) -> Json:
@@ -264,7 +179,7 @@ def connected(
     ...     backend.predict([{"text": "Hello"}])
     [{'result': [], 'score': 0.1, 'model_version': '0.0.1'}]
     """
-    config = _config(model_class, label_config).xml
+    config = labeling_config.chosen(model_class, label_config).xml
     with contextlib.ExitStack() as exits:
         folder = exits.enter_context(
             tempfile.TemporaryDirectory(prefix="label-studio-ml-", ignore_cleanup_errors=True)
@@ -275,55 +190,3 @@ def connected(
         backend = Backend(client, config, stage)
         backend.setup(extra_params=extra_params)
         yield backend
-
-
-def backend_fixture(
-    model_class: type[Any],
-    label_config: str | Path | None = None,
-    *,
-    extra_params: Json | None = None,
-    **kwargs: Any,
-) -> Any:
-    """A pytest fixture that gives each test a backend of its own, connected as `connected` does it.
-
-    backend = backend_fixture(MyModel)
-
-    def test_a_cat_is_found(backend): ...
-    """
-    import pytest
-
-    @pytest.fixture
-    def backend() -> Iterator[Backend]:
-        with connected(model_class, label_config, extra_params=extra_params, **kwargs) as found:
-            yield found
-
-    return backend
-
-
-def _named(label_config: str | Path) -> configs.LabelConfig:
-    return configs.named(str(label_config))
-
-
-def _config(model_class: type[Any], label_config: str | Path | None) -> configs.LabelConfig:
-    if label_config is not None:
-        return _named(label_config)
-    folder = folder_of(model_class) or Path()
-    found = configs.of_folder(folder)
-    if found is None:
-        raise configs.missing(folder)
-    return found
-
-
-def _data_uri(name: str, content: bytes) -> str:
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _writer(folder: Path) -> Callable[[str, bytes], str]:
-    def write(name: str, content: bytes) -> str:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / name
-        path.write_bytes(content)
-        return str(path)
-
-    return write
