@@ -18,7 +18,7 @@ from ..settings import Settings
 from ..stage.api import Stage
 from ..store import events, jobs, transitions
 from ..store.database import Database
-from ..train import trainer
+from ..train import training
 from ..utils import compare_nested_structures
 from ..wire import bodies
 from .configs import LabelConfig
@@ -119,7 +119,7 @@ class Scene:
 
         job_id = self.database.write(claimed)
         self.host.fit_error, self.host.fit_seconds = None, 0.0
-        return trainer.run(self.host, self.settings, self.database, job_id, _OWNER)
+        return training.run(self.host, self.settings, self.database, job_id, _OWNER)
 
     def problem(
         self, check: str, message: str, fix: str, error: BaseException | None = None, task: Json | None = None

@@ -26,7 +26,8 @@ from ..store import jobs, projects
 from ..store.database import Database
 from ..train import promotion
 from ..train.intake import Intake
-from ..train.process import Trainer, Trains
+from ..train.process import Trainer
+from ..train.runner import Trains
 from ..train.scheduler import Scheduler
 from ..wire import requests
 from . import errors, statuses

@@ -1,10 +1,13 @@
-"""[web process] The trainer process: started when a job comes, ended when none has for a while."""
+"""[web process] The trainer process as the scheduler sees it: there while jobs come.
+
+`trainer` is what runs there; `in_process` does without it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import LoadError, WorkerDied
 from ..processes import channel, messages
@@ -17,38 +20,29 @@ _ROUND = 1.0
 _log = logging.getLogger(__name__)
 
 
-class Trains(Protocol):
-    """Whoever runs jobs: the trainer process, or the calling process."""
-
-    async def run(self, job: Job, owner: str) -> messages.Outcome:
-        """Run a claimed job to its end.
-
-        Raises:
-            WorkerDied: the process running it ended; nothing of the job is stored.
-            LoadError: the author's class cannot be loaded.
-        """
-
-    async def stop(self) -> None:
-        """End; a job that runs is given up."""
-
-    def kill(self) -> None:
-        """End now."""
-
-    def renew(self) -> None:
-        """The author's code has changed: run the next job with the new one."""
-
-
 class Trainer:
-    """The trainer process, started when a job comes and ended when none has for a while."""
+    """Runs jobs in a trainer process, one at a time."""
 
     def __init__(self, source: Source, forwarded: dict[str, Any], idle: float) -> None:
+        """Prepare; no process is started yet.
+
+        Args:
+            source: where the author's class is.
+            forwarded: settings of the process.
+            idle: seconds without a job after which the process ends.
+        """
         self._source, self._forwarded, self._idle = source, forwarded, idle
         self._running: _Process | None = None
         self._leaving: asyncio.TimerHandle | None = None
         self._stale = False
 
     async def run(self, job: Job, owner: str) -> messages.Outcome:
-        """See `Trains`."""
+        """Run a claimed job to its end.
+
+        Raises:
+            WorkerDied: the process ended; nothing of the job is stored.
+            LoadError: the author's class cannot be loaded.
+        """
         if self._leaving is not None:
             self._leaving.cancel()
         if self._stale:
@@ -63,7 +57,7 @@ class Trainer:
         return reply
 
     async def stop(self) -> None:
-        """See `Trains`."""
+        """End the process; a job that runs is given up."""
         if self._leaving is not None:
             self._leaving.cancel()
         running, self._running = self._running, None
@@ -71,12 +65,12 @@ class Trainer:
             await running.end()
 
     def kill(self) -> None:
-        """See `Trains`."""
+        """End the process now."""
         if self._running is not None:
             self._running.kill()
 
     def renew(self) -> None:
-        """See `Trains`."""
+        """The author's code has changed: the next job gets a new process."""
         self._stale = True
 
     def _leave(self) -> None:
@@ -87,14 +81,39 @@ class Trainer:
             running.tell(Stop())
 
 
-class _Process:
-    """One child and the question it is at."""
+class _Replies:
+    """What a child says: one message at a time is waited for."""
 
     def __init__(self) -> None:
-        self.lost = False
-        self._child: channel.Child
-        self._answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._burial: asyncio.Task[None] | None = None
+        self.closed = asyncio.Event()
+        """The child is gone, or is about to be."""
+        self._awaited: asyncio.Future[Any] | None = None
+
+    def expect(self) -> asyncio.Future[Any]:
+        """The next message."""
+        self._awaited = asyncio.get_running_loop().create_future()
+        return self._awaited
+
+    def received(self, frame: bytes) -> None:
+        """A message has come."""
+        message = messages.from_trainer(frame)
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_result(message)
+        elif not isinstance(message, Ready):
+            _log.warning("The trainer said something nobody waits for: %r", message)
+
+    def fail(self, error: WorkerDied) -> None:
+        """There will be no more messages."""
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_exception(error)
+
+
+class _Process:
+    """One child, and what it was asked."""
+
+    def __init__(self, child: channel.Child, replies: _Replies) -> None:
+        self._child, self._replies = child, replies
+        self._reaping = asyncio.get_running_loop().create_task(self._reap())
 
     @classmethod
     async def start(cls, source: Source, forwarded: dict[str, Any]) -> _Process:
@@ -104,12 +123,14 @@ class _Process:
             LoadError: it could not.
             WorkerDied: it ended meanwhile.
         """
-        process = cls()
+        replies = _Replies()
+        loaded = replies.expect()
         module = "label_studio_ml.train.trainer"
-        process._child = await channel.start(module, {}, process._received, process._gone)
+        child = await channel.start(module, {}, replies.received, replies.closed.set)
+        process = cls(child, replies)
         process.tell(Configure("trainer", source, forwarded))
         try:
-            message = await process._answer
+            message = await loaded
         except asyncio.CancelledError:
             process.kill()
             raise
@@ -118,39 +139,36 @@ class _Process:
             raise LoadError(message.error)
         return process
 
+    @property
+    def lost(self) -> bool:
+        """Whether it is gone, or is about to be."""
+        return self._replies.closed.is_set()
+
     def tell(self, message: Configure | messages.Fit | Stop) -> None:
+        """Send a message."""
         self._child.send(messages.encode(message))
 
     async def ask(self, message: messages.Fit) -> Any:
         """Send a message and wait for the reply; WorkerDied when the child ends first."""
-        self._answer = asyncio.get_running_loop().create_future()
         if self.lost:
             raise WorkerDied("The trainer ended.")
+        reply = self._replies.expect()
         self.tell(message)
-        while not (await asyncio.wait({self._answer}, timeout=_ROUND))[0]:
+        while not (await asyncio.wait({reply}, timeout=_ROUND))[0]:
             if self._child.exited:
                 self._child.kill()  # with what it has forked, which holds its socket
-        return self._answer.result()
+        return reply.result()
 
     def kill(self) -> None:
+        """End it now."""
         self._child.kill()
 
     async def end(self) -> None:
+        """End it, and wait until it has."""
         self._child.kill()
         await self._child.wait(5.0)
 
-    def _received(self, frame: bytes) -> None:
-        message = messages.from_trainer(frame)
-        if not self._answer.done():
-            self._answer.set_result(message)
-        elif not isinstance(message, Ready):
-            _log.warning("The trainer said something nobody waits for: %r", message)
-
-    def _gone(self) -> None:
-        self.lost = True
-        self._burial = asyncio.get_running_loop().create_task(self._bury())
-
-    async def _bury(self) -> None:
+    async def _reap(self) -> None:
+        await self._replies.closed.wait()
         how = await self._child.ended()
-        if not self._answer.done():
-            self._answer.set_exception(WorkerDied(f"The trainer {how}."))
+        self._replies.fail(WorkerDied(f"The trainer {how}."))

@@ -18,7 +18,7 @@ from . import leases, policy
 from .faults import contained
 from .housekeeping import Housekeeping
 from .policy import Rules
-from .process import Trains
+from .runner import Trains
 from .supervisor import Supervisor
 
 _POLL = 1.0

@@ -18,7 +18,7 @@ from ..store.jobs import Job, JobState
 from . import leases
 from .faults import contained
 from .housekeeping import Housekeeping
-from .process import Trains
+from .runner import Trains
 
 _POLL = 1.0
 """Seconds between two looks at whether somebody has cancelled the job."""

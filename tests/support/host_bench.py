@@ -15,7 +15,7 @@ from label_studio_ml.processes.messages import Answer, Predict
 from label_studio_ml.store import jobs, projects, transitions, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.versions import Version
-from label_studio_ml.train import trainer
+from label_studio_ml.train import training
 from tests.support.in_process_backend import CONFIG, region
 
 Tasks = list[dict[str, Any]]
@@ -50,7 +50,7 @@ class Bench:
         self.database.write(queue)
         job = self.database.write(transitions.claim, "me", 60)
         assert job is not None
-        trainer.run(self.host, self.settings, self.database, job.id, "me")
+        training.run(self.host, self.settings, self.database, job.id, "me")
         done = self.database.read(jobs.get, job.id)
         assert done is not None
         if done.version is None:

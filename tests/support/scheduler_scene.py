@@ -18,7 +18,7 @@ from label_studio_ml.store import events, jobs, transitions, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.jobs import Job, JobState
 from label_studio_ml.store.versions import Version
-from label_studio_ml.train.process import Trains
+from label_studio_ml.train.runner import Trains
 from label_studio_ml.train.scheduler import Scheduler
 
 

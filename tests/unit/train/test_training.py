@@ -21,7 +21,7 @@ from label_studio_ml.store import events, jobs, projects, transitions, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.jobs import Job, JobState
 from label_studio_ml.store.versions import Version
-from label_studio_ml.train import trainer
+from label_studio_ml.train import training
 
 ME = "me"
 
@@ -61,7 +61,7 @@ class Setup:
         assert claimed is not None
         assert claimed.id == job_id
         config = settings.load({}, model_dir=self.model_dir, **options)
-        return trainer.run(ModelHost(model, {}, config, self.database), config, self.database, job_id, ME)
+        return training.run(ModelHost(model, {}, config, self.database), config, self.database, job_id, ME)
 
     def job(self, job_id: str) -> Job:
         job = self.database.read(jobs.get, job_id)
@@ -109,7 +109,7 @@ def test_a_job_of_another_server_is_not_run(setup: Setup, database: Database) ->
     config = settings.load({}, model_dir=setup.model_dir)
     job_id = setup.queue()
     database.write(transitions.claim, "somebody", 30)
-    reply = trainer.run(ModelHost(Plain, {}, config, database), config, database, job_id, ME)
+    reply = training.run(ModelHost(Plain, {}, config, database), config, database, job_id, ME)
     assert isinstance(reply, messages.Failed)
     assert (setup.job(job_id).state, setup.job(job_id).lease_owner) == (JobState.STARTED, "somebody")
 
