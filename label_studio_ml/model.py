@@ -199,9 +199,9 @@ class LabelStudioMLBase(Instance):
         Raises:
             MediaError: it cannot be had, or must not be; the message says what to do.
         """
-        from .media import files
+        from .media import addresses, files
 
-        where = files.LabelStudio(
+        where = addresses.LabelStudio(
             hostname=ls_host or self.hostname,
             token=ls_access_token or self.get_label_studio_access_token,
             account=ls_access_token or self.access_token,
@@ -256,7 +256,7 @@ class LabelStudioMLBase(Instance):
         if isinstance(value, list):
             return [item if item is None else self.preload_task_data(task, item, read_file) for item in value]
         if isinstance(value, str) and is_preload_needed(value):
-            from .media.files import is_path
+            from .media.addresses import is_path
 
             try:
                 path = self.get_local_path(value, task_id=task.get("id"))

@@ -66,11 +66,11 @@ def get_local_path(
         MediaError: it cannot be had, or must not be; the message says what to do.
     """
     from .instance import state
-    from .media import files
+    from .media import addresses, files
 
     known = state.working()
     token = access_token or known.access_token
-    where = files.LabelStudio(hostname or known.hostname, token, token, known.project.id, task_id)
+    where = addresses.LabelStudio(hostname or known.hostname, token, token, known.project.id, task_id)
     found = known.media(cache_dir)
     folders = files.upload_folders(image_dir, project_dir)
     return str(found.path(url, where, upload_folders=folders, fetch=download_resources))

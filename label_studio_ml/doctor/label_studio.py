@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..label_studio.project import LOCAL_ADDRESS, Json, LabelStudioApi, Refused, essence
-from ..media.files import LabelStudio
+from ..media.addresses import LabelStudio
 from .access import Access
 from .findings import Findings
 from .media import fetched, media_of

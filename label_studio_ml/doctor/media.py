@@ -8,7 +8,8 @@ from typing import Any
 
 from .. import settings
 from ..errors import MediaError
-from ..media.files import LabelStudio, Media
+from ..media.addresses import LabelStudio
+from ..media.files import Media
 from .scene import interface
 
 _CLOUD = ("s3://", "gs://", "azure-blob://")

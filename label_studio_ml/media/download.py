@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
-from urllib.parse import unquote
 
 import httpcore
 import httpx
 
 from .. import __version__
 from ..errors import MediaError, one_line
+from .addresses import Origin, parse
 from .names import shown
 from .network import CheckedBackend, Policy, Refused
 
@@ -28,7 +28,6 @@ _ATTEMPTS = 4
 _FIRST_PAUSE = 0.25
 _READ_TIMEOUT = 20.0
 _TRY_AGAIN = {408, 425, 429, 502, 503, 504}
-_MEDIA_PATHS = re.compile(r"/data/|/storage-data/|/(tasks|projects)/\d+/(presign|resolve)/")
 _HEADERS = {
     "User-Agent": f"label-studio-ml/{__version__} (+https://labelstud.io/guide/ml)",
     "Accept": "*/*",
@@ -60,61 +59,11 @@ class _Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Bytes that a file may have, and seconds that it may take."""
+    """How large a file may be, and how long it may take."""
 
     size: int
+    """Bytes."""
     seconds: float
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Label Studio: the only place that gets its token.
-
-    `authorization` makes the header; it may ask Label Studio to exchange a personal access token first.
-    """
-
-    base: httpx.URL
-    authorization: Callable[[], str | None]
-
-    def covers(self, url: httpx.URL) -> bool:
-        """Whether an address is of the same scheme, host and port."""
-        return _origin(url) == _origin(self.base)
-
-    def serves(self, url: httpx.URL) -> bool:
-        """Whether the path is one of Label Studio's media, wherever it is."""
-        base = self.base.path.rstrip("/")
-        inside = url.path.startswith(base + "/") and _MEDIA_PATHS.match(url.path[len(base) :])
-        return bool(inside) and not climbs(url.raw_path.decode("ascii"))
-
-    def header_for(self, url: httpx.URL) -> str | None:
-        """The token, for addresses of media only.
-
-        Whoever writes task data writes addresses, and is not to have us read Label Studio's API with our rights.
-        """
-        return self.authorization() if self.covers(url) and self.serves(url) else None
-
-
-def parse(address: str) -> httpx.URL:
-    """Read an http(s) address, strictly: what two programs could read in two ways is refused.
-
-    Raises:
-        MediaError: it is none, or has a user name, control characters or backslashes in it.
-    """
-    if re.search(r"[\x00-\x1f\x7f\\]", address):
-        raise MediaError(f"{shown(address)} has a backslash or a control character in it. Correct the task's data.")
-    try:
-        url = httpx.URL(address)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise MediaError(f"{shown(address)} is no address: {one_line(error)}. Correct the task's data.") from error
-    host = url.raw_host.decode("ascii")
-    if url.scheme not in ("http", "https") or not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", host):
-        raise MediaError(f"{shown(address)} is no http or https address with a host. Correct the task's data.")
-    if url.userinfo:
-        raise MediaError(
-            f"{shown(address)} has a user name or password in it, which is not sent. "
-            "Remove it from the task's data."
-        )
-    return url
 
 
 def download(
@@ -363,30 +312,5 @@ def _ssl_context(verify: bool) -> ssl.SSLContext:
     return httpx.create_ssl_context(verify=verify)  # minds SSL_CERT_FILE
 
 
-def _origin(url: httpx.URL) -> tuple[str, str, int]:
-    return (url.scheme, *host_and_port(url))
-
-
-def host_and_port(url: httpx.URL) -> tuple[str, int]:
-    """Where an address connects to, its port said or not."""
-    return url.raw_host.decode("ascii").rstrip(".").lower(), url.port or {"http": 80, "https": 443}[url.scheme]
-
-
 def _shown_origin(url: httpx.URL) -> str:
     return f"{url.scheme}://{url.netloc.decode()}"
-
-
-def climbs(path: str) -> bool:
-    r"""Whether a path has `..`, a backslash or a control character in it, however often it is percent-encoded.
-
-    >>> climbs("a/%252e%252e/b"), climbs("a%5c..%5cb"), climbs("a/b..c.png")
-    (True, True, False)
-    """
-    for _ in range(8):
-        if re.search(r"(^|/)\.\.(/|$)|[\x00-\x1f\x7f\\]", path):
-            return True
-        decoded = unquote(path)
-        if decoded == path:
-            return False
-        path = decoded
-    return True

@@ -1,13 +1,11 @@
 """The media of a task as local files: every kind of address that Label Studio puts into tasks.
 
-Runs in workers, in the trainer, and wherever authors test their code; never in the web process. Decides what an
-address is and who may answer it; `media_download` fetches it, `media_cache` keeps it.
+Runs in workers, in the trainer, and wherever authors test their code; never in the web process. Decides which
+file an address stands for and who may answer it; `download` fetches it, `cache` keeps it.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextvars
 import functools
 import hashlib
@@ -17,58 +15,39 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import parse_qs, unquote, unquote_to_bytes, urlsplit
+from urllib.parse import unquote
 
 import httpx
 
-from ..errors import LabelStudioError, MediaError, one_line
+from ..errors import LabelStudioError, MediaError
 from ..settings import Settings, label_studio_uploads, private_hosts
+from . import addresses
+from .addresses import LabelStudio, Origin
 from .cache import Cache
-from .download import Answered, Limits, Origin, climbs, download, host_and_port, parse
+from .download import Answered, Limits, download
 from .names import file_name, name_in, shown
 from .network import Policy
 
 _log = logging.getLogger(__name__)
-_CLOUD = re.compile(r"(s3|gs|azure-blob)://", re.IGNORECASE)
-_HTTP = re.compile(r"https?:", re.IGNORECASE)
-_INLINE = re.compile(r"data:", re.IGNORECASE)
-_RESOLVED = re.compile(r"/(tasks|projects)/(\d+)/(?:presign|resolve)/?\?fileuri=([A-Za-z0-9_=-]+)")
-_UPLOAD = re.compile(r"/data/upload/(\d+)/([^/?#]+)")
-
-Token = str | Callable[[], str | None] | None
-
-
-@dataclass(frozen=True)
-class LabelStudio:
-    """Where an address is meant: one Label Studio, seen with one token, and perhaps one task of it.
-
-    Args:
-        hostname: its address, as in `http://localhost:8080`; empty when it is not known.
-        token: for it, or a function that gives it.
-        account: tells what was fetched with one token from what was fetched with another.
-        project_id: the project; a cloud address means something in a project only.
-        task_id: the task.
-    """
-
-    hostname: str = ""
-    token: Token = None
-    account: str = ""
-    project_id: str = ""
-    task_id: int | str | None = None
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Where to fetch something: the first of the addresses that has it."""
+    """Where to fetch a file."""
 
     urls: Sequence[httpx.URL]
+    """The first of them that has it counts."""
     title: str
+    """What messages call it."""
     name: str
+    """The file name that its address speaks of."""
     own: Origin | None
+    """Label Studio, if it is there."""
     key: Sequence[str]
+    """What tells it from every other file."""
 
 
 class Media:
@@ -108,17 +87,17 @@ class Media:
         if not isinstance(address, str) or not address.strip():
             raise MediaError(f"{address!r} is no address of a file. Correct the task's data.")
         address = address.strip()
-        if _INLINE.match(address):
+        if addresses.is_inline(address):
             key = _key(["data", address])
-            return self._cache.obtain(key, lambda file: _write_inline(address, file, self._limits.size))
+            return self._cache.obtain(key, lambda file: self._write_inline(address, file))
         own = self._origin(where)
-        address, where = _unresolved(address, own, where)
-        inside = _inside_label_studio(address, own)
+        address, where = addresses.unresolved(address, own, where)
+        inside = addresses.inside_label_studio(address, own)
         if inside is not None:
             local = self._on_this_machine(inside, own, upload_folders)
             if local is not None:
                 return local
-        elif not _CLOUD.match(address) and not _HTTP.match(address):
+        elif not addresses.is_cloud(address) and not addresses.is_http(address):
             return self._below_a_root(address)
         source = _source(address, inside, own, where)
         key = _key(source.key)
@@ -129,12 +108,12 @@ class Media:
     def _origin(self, where: LabelStudio) -> Origin | None:
         if not where.hostname:
             return None
-        if not _HTTP.match(where.hostname):
+        if not addresses.is_http(where.hostname):
             raise MediaError(
                 f"{where.hostname!r} is no address of Label Studio. "
                 "Set LABEL_STUDIO_URL to one that begins with http:// or https://."
             )
-        base = parse(where.hostname.rstrip("/"))
+        base = addresses.parse(where.hostname.rstrip("/"))
 
         def authorization() -> str | None:
             from ..label_studio.client import (
@@ -152,7 +131,7 @@ class Media:
     def _fetch(self, source: _Source, file: BinaryIO) -> str:
         """Write the content into a file and return a name for it."""
         private = private_hosts(self._settings.allow_private_media)
-        own_host = host_and_port(source.own.base) if source.own else None
+        own_host = addresses.host_and_port(source.own.base) if source.own else None
 
         def policy(at_home: bool) -> Policy:
             return Policy(private, own_host if at_home else None)
@@ -175,6 +154,17 @@ class Media:
         file.seek(0)
         return file_name(source.name, kind, file.read(64))
 
+    def _write_inline(self, address: str, file: BinaryIO) -> str:
+        """Write the content of a data URI into a file and return a name for it."""
+        kind, content = addresses.inline_content(address)
+        if len(content) > self._limits.size:
+            raise MediaError(
+                f"{shown(address)} has {len(content):,} bytes, and --max-media-size allows {self._limits.size:,}. "
+                "Raise it if the file is wanted."
+            )
+        file.write(content)
+        return file_name("", kind, content[:64])
+
     # --- files of this machine -------------------------------------------------------------------------
 
     def _root(self) -> Path | None:
@@ -185,24 +175,25 @@ class Media:
 
     def _on_this_machine(self, inside: str, own: Origin | None, upload_folders: Sequence[Path]) -> Path | None:
         """The file of a Label Studio address that need not be fetched."""
-        if any(climbs(part) for part in re.split("[?&=#]", inside)):
+        if any(addresses.climbs(part) for part in re.split("[?&=#]", inside)):
             raise MediaError(f"{shown(inside)} leads out of its folder. Correct the task's data.")
-        relative = _local_file(inside)
+        relative = addresses.local_file(inside)
         if relative is not None:
             root = self._root()
             return None if root is None else _regular_file(root, root / posixpath.normpath(relative).lstrip("/"))
-        upload = _UPLOAD.fullmatch(inside)
-        if upload is None:
+        found = addresses.upload(inside)
+        if found is None:
             return None
+        project, name = found
         folders = [*upload_folders, *([label_studio_uploads()] if own is None else [])]
-        names = dict.fromkeys((upload[2], unquote(upload[2])))
-        found = (_regular_file(folder, folder / upload[1] / name) for folder in folders for name in names)
-        return next((path for path in found if path is not None), None)
+        names = dict.fromkeys((name, unquote(name)))
+        paths = (_regular_file(folder, folder / project / name) for folder in folders for name in names)
+        return next((path for path in paths if path is not None), None)
 
     def _below_a_root(self, address: str) -> Path:
         """A plain path, where it is allowed."""
         root = self._root()
-        if not climbs(address):
+        if not addresses.climbs(address):
             for folder in (root, self._cache.folder):
                 path = Path(address).absolute()
                 if folder is not None and path.is_relative_to(folder):
@@ -250,15 +241,9 @@ def local_paths(get: Callable[[str, Any], str], wanted: Mapping[str, Any], paral
     return {address: path for address, path in found.items() if path is not None}
 
 
-def is_path(value: str) -> bool:
-    """Whether a value that may be a file can only be one of this machine."""
-    kinds = (_INLINE, _CLOUD, _HTTP, _RESOLVED)
-    return _inside_label_studio(value, None) is None and not any(kind.match(value) for kind in kinds)
-
-
 def _source(address: str, inside: str | None, own: Origin | None, where: LabelStudio) -> _Source:
-    if inside is None and _HTTP.match(address):
-        url = parse(address)
+    if inside is None and addresses.is_http(address):
+        url = addresses.parse(address)
         at_home = own is not None and own.covers(url)
         key = ["http", where.account, address] if at_home else ["http", address]
         return _Source([url], shown(address), name_in(address), own if at_home else None, key)
@@ -269,74 +254,12 @@ def _source(address: str, inside: str | None, own: Origin | None, where: LabelSt
         )
     home = str(own.base).rstrip("/")
     if inside is None:
-        paths, key = [_presign(address, where)], ["cloud", where.project_id or f"task {where.task_id}", address]
+        paths = [addresses.presign_path(address, where)]
+        key = ["cloud", where.project_id or f"task {where.task_id}", address]
     else:
-        paths, key = _paths(inside), ["label-studio", inside]
-    urls, title = [parse(home + path) for path in paths], f"{shown(inside or address)} of {home}"
+        paths, key = addresses.paths_of(inside), ["label-studio", inside]
+    urls, title = [addresses.parse(home + path) for path in paths], f"{shown(inside or address)} of {home}"
     return _Source(urls, title, name_in(inside or address), own, [*key, home, where.account])
-
-
-def _path_at_home(address: str, own: Origin | None) -> str:
-    """The path of an address of Label Studio, relative to where Label Studio is; other addresses as they are."""
-    if _HTTP.match(address):
-        if own is None or not own.covers(parse(address)):
-            return address
-        parts = urlsplit(address)
-        address = parts.path + (f"?{parts.query}" if parts.query else "")
-    base = own.base.path.rstrip("/") if own else ""
-    return address[len(base) :] if base and address.startswith(base + "/") else address
-
-
-def _unresolved(address: str, own: Origin | None, where: LabelStudio) -> tuple[str, LabelStudio]:
-    """The cloud address inside one of Label Studio's own for it, which its API puts into tasks."""
-    found = _RESOLVED.fullmatch(_path_at_home(address, own))
-    if found is None:
-        return address, where
-    try:
-        cloud = base64.urlsafe_b64decode(found[3]).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return address, where
-    known = {"task_id": found[2]} if found[1] == "tasks" else {"task_id": None, "project_id": found[2]}
-    return cloud, replace(where, **known)
-
-
-def _inside_label_studio(address: str, own: Origin | None) -> str | None:
-    """The path of an upload or a local file in Label Studio, in any of the ways in which tasks spell it."""
-    path = _path_at_home(address, own)
-    if re.match(r"/?upload/", path):
-        path = "/data/" + path.lstrip("/")
-    elif path.startswith(("data/upload/", "storage-data/uploaded")):
-        path = "/" + path
-    known = path.startswith(("/data/upload/", "/storage-data/uploaded")) or (
-        path.startswith("/data/") and "?" in path
-    )
-    return path if known else None
-
-
-def _paths(inside: str) -> list[str]:
-    """Where Label Studio has an upload depends on its own storage."""
-    if not inside.startswith("/data/upload/"):
-        return [inside]
-    return [inside, "/storage-data/uploaded/?filepath=" + inside.removeprefix("/data/")]
-
-
-def _presign(address: str, where: LabelStudio) -> str:
-    """Where Label Studio hands out what is in cloud storage: it has the credentials, this program has not."""
-    coded = base64.urlsafe_b64encode(address.encode()).decode()
-    for kind, number in (("tasks", where.task_id), ("projects", where.project_id.partition(".")[0])):
-        if str(number or "").isdecimal():
-            return f"/{kind}/{number}/presign/?fileuri={coded}"
-    raise MediaError(
-        f"{shown(address)} is found through its task, which is not known. "
-        "Pass its id, as in get_local_path(address, task_id=task['id'])."
-    )
-
-
-def _local_file(inside: str) -> str | None:
-    """What `/data/local-files/?d=…` names, decoded once, as Label Studio does."""
-    path, _, query = inside.partition("?")
-    values = parse_qs(query.partition("#")[0]).get("d")
-    return values[-1] if values and path.startswith("/data/") else None
 
 
 def _regular_file(root: Path, path: Path) -> Path | None:
@@ -352,29 +275,6 @@ def _regular_file(root: Path, path: Path) -> Path | None:
     if not real.is_relative_to(real_root) or not real.is_file():
         raise MediaError(f"{path} is no file below {root}. Correct the task's data, or the link.")
     return path
-
-
-def _write_inline(address: str, file: BinaryIO, limit: int) -> str:
-    """Write the content of a data URI."""
-    head, comma, body = address[5:].partition(",")
-    kind, *options = head.split(";")
-    try:
-        if not comma:
-            raise ValueError("it has no comma")
-        content = unquote_to_bytes(body)
-        if "base64" in (option.strip().lower() for option in options):
-            content = base64.b64decode(b"".join(content.split()), validate=True)
-    except (ValueError, binascii.Error) as error:
-        raise MediaError(
-            f"{shown(address)} cannot be decoded: {one_line(error)}. Correct the task's data."
-        ) from error
-    if len(content) > limit:
-        raise MediaError(
-            f"{shown(address)} has {len(content):,} bytes, and --max-media-size allows {limit:,}. "
-            "Raise it if the file is wanted."
-        )
-    file.write(content)
-    return file_name("", kind, content[:64])
 
 
 def _key(parts: Sequence[str]) -> str:

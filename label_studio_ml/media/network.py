@@ -175,7 +175,7 @@ class CheckedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """See `httpcore.NetworkBackend`; `timeout` is that of each address of the host."""
+        """Connect to the first address of a host that answers; each one has `timeout` seconds."""
         problem: Exception | None = None
         for address in self._policy.addresses(host, port):
             try:

@@ -16,17 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from label_studio_ml import settings
 from label_studio_ml.errors import MediaError
-from label_studio_ml.media.download import (
-    MAX_REDIRECTS,
-    Answered,
-    Limits,
-    Origin,
-    _ssl_context,
-    climbs,
-    download,
-    host_and_port,
-    parse,
-)
+from label_studio_ml.media.addresses import Origin, climbs, host_and_port, parse
+from label_studio_ml.media.download import MAX_REDIRECTS, Answered, Limits, _ssl_context, download
 from label_studio_ml.media.network import Policy
 from tests.support.media_server import File, MediaServer, media_server
 

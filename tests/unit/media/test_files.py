@@ -15,7 +15,8 @@ import pytest
 
 from label_studio_ml import settings, utils
 from label_studio_ml.errors import MediaError
-from label_studio_ml.media.files import LabelStudio, Media
+from label_studio_ml.media.addresses import LabelStudio
+from label_studio_ml.media.files import Media
 from label_studio_ml.model import LabelStudioMLBase
 from tests.support.in_process_backend import served
 from tests.support.media_server import File, MediaServer

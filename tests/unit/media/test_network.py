@@ -12,7 +12,8 @@ import pytest
 
 from label_studio_ml import settings
 from label_studio_ml.errors import MediaError
-from label_studio_ml.media.files import LabelStudio, Media
+from label_studio_ml.media.addresses import LabelStudio
+from label_studio_ml.media.files import Media
 from label_studio_ml.media.network import CheckedBackend, Policy, Refused, embedded
 from tests.support.media_server import MediaServer, media_server
 
