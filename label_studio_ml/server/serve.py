@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import gc
 import json
 import logging
@@ -137,10 +138,10 @@ class _Web(uvicorn.Server):
 
 def _protocol(settings: Settings) -> Any:
     try:
-        from . import connections
+        from .http.connection import Connection, Limits
     except ImportError:  # no httptools on Windows; the other parser has a limit for headers, and no more
-        return "auto"
-    return connections.limited(settings.request_timeout, settings.max_connections)
+        return "h11"
+    return functools.partial(Connection, limits=Limits(settings.request_timeout, settings.max_connections))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -209,7 +209,7 @@ def test_connections_beyond_the_limit_are_refused_and_those_within_it_served(ser
         replies: list[bytes] = []
         for _ in range(MOST + 5):
             caller = stack.enter_context(connected(server))
-            caller.settimeout(0.05)
+            caller.settimeout(0.02)
             with contextlib.suppress(TimeoutError):
                 replies.append(caller.recv(65536))
         assert any(error_in(reply)[0] == 503 for reply in replies)

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from ...errors import LoadError
 from ...wire import requests, results
 from .. import errors, limits, statuses
-from ..headers import WHOLE
+from ..http.exchange import WHOLE
 from ..security import NO_GUESSING
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Predict:
     async def _content(self, scope: Scope, receive: Receive) -> bytes:
         server = self._server
         whole, limit = scope.get(WHOLE), server.settings.max_body_size
-        if whole is not None and len(whole.body) <= limit:
+        if whole is not None and whole.size <= limit:
             raw = whole.take()
         else:
             raw = await limits.read_body(scope, receive, limit)
