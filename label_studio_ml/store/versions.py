@@ -127,13 +127,7 @@ def publish(
         select(func.max(versions.c.number)).where(versions.c.project_id == version.project_id)
     ).scalar()
     number = (last or 0) + 1
-    if author_name:
-        name = author_name
-    elif version.base_name:
-        name = f"{version.base_name}+{number}"
-    else:
-        name = f"{number:04d}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(version.created_at))}"
-    name = _free_name(connection, version.project_id, name, number)
+    name = _free_name(connection, version.project_id, author_name or _own_name(version, number), number)
     state: VersionState = "new" if kept is None else "kept"
     stored = structs.replace(version, number=number, name=name, state=state, error=kept)
     connection.execute(insert(versions).values(**structs.asdict(stored)))
@@ -256,6 +250,13 @@ def _mark(connection: Connection, project_id: str, number: int, state: VersionSt
         .where(versions.c.project_id == project_id, versions.c.number == number)
         .values(state=state, error=error)
     )
+
+
+def _own_name(version: Version, number: int) -> str:
+    """What a version is called when fit() did not name it."""
+    if version.base_name:
+        return f"{version.base_name}+{number}"
+    return f"{number:04d}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(version.created_at))}"
 
 
 def _free_name(connection: Connection, project_id: str, name: str, number: int) -> str:

@@ -79,12 +79,9 @@ def collect(
         LabelStudioError: Label Studio cannot be asked although it could before, or no event has brought an
             annotation either.
     """
-    for event in reversed(job_events):
-        if event.action != protocol.START_TRAINING:
-            continue
-        data = event.data
-        if isinstance(data.get("annotations"), list):
-            return AnnotatedTasks(path, protocol.annotated_tasks([(event.action, data)])), "request"
+    sent = _sent_along(job_events)
+    if sent is not None:
+        return AnnotatedTasks(path, protocol.annotated_tasks([sent])), "request"
     hostname = settings.label_studio_url or project.hostname
     token = settings.label_studio_api_key or project.access_token
     refusal: LabelStudioError | None = None
@@ -112,6 +109,16 @@ def collect(
             raise refusal
         _log.warning("%s Training on the %d tasks that events brought instead.", refusal, len(tasks))
     return tasks, "events"
+
+
+def _sent_along(job_events: list[Event]) -> tuple[str, Any] | None:
+    """Action and payload of the newest request that brought its annotations along."""
+    for event in reversed(job_events):
+        if event.action == protocol.START_TRAINING:
+            data = event.data
+            if isinstance(data.get("annotations"), list):
+                return event.action, data
+    return None
 
 
 def _occurrences(connection: Connection, project_id: str, until: int | None) -> list[tuple[str, Any]]:

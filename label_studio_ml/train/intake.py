@@ -20,13 +20,18 @@ _MOST = 256
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that is not on disk yet; `touched`: the annotations it is about."""
+    """An event that is not on disk yet."""
 
     project_id: str
+    """Empty when the event names none."""
     action: str
+    """What happened."""
     payload: bytes
+    """The body as it came, in JSON."""
     label_config: str | None = None
+    """The labeling config that came along."""
     touched: Sequence[Touched] = ()
+    """The annotations that it is about."""
 
 
 class Intake:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,12 +19,16 @@ _LONGEST_DEBOUNCE = 10
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """When to train; see `docs/training.md`. `debounce` is in seconds."""
+    """When to train."""
 
     on: str = "events"
+    """On `events`, only on the button (`start`), or `never`."""
     every: int = 1
+    """How many new annotations there must be."""
     min_annotations: int = 0
+    """How many annotations there must be in all."""
     debounce: float = 2.0
+    """Seconds without an event before a generation-1 training begins."""
 
 
 def rules(settings: Settings, description: Description) -> Rules:
@@ -60,21 +64,13 @@ def take_up(
     Returns:
         For each event that was taken up its job; those that wait for more, or need no training, are left out.
     """
-
-    def useful(found: Mapping[int, str]) -> dict[int, str]:
-        kept = {
-            event_id: action
-            for event_id, action in found.items()
-            if project_id and description.learns and _counts(action, description, rules)
-        }
-        events.settle(connection, [event_id for event_id in found if event_id not in kept])
-        return kept
-
-    news = useful(events.pending(connection, project_id) if arrived is None else arrived)
+    learns = bool(project_id) and description.learns and rules.on != "never"
+    train_events = description.train_events if learns else None
+    news = _useful(connection, events.pending(connection, project_id) if arrived is None else arrived, train_events)
     pressed = protocol.START_TRAINING in news.values()
     if not news or not (pressed or _is_time(connection, project_id, rules)):
         return {}
-    waiting = news if arrived is None else useful(events.pending(connection, project_id))
+    waiting = news if arrived is None else _useful(connection, events.pending(connection, project_id), train_events)
     counts.mark_trained(connection, project_id)
     if description.generation == 1:
         job_id = _join(connection, project_id, waiting, 0.0 if pressed else rules.debounce)
@@ -85,8 +81,15 @@ def take_up(
     return taken
 
 
-def _counts(action: str, description: Description, rules: Rules) -> bool:
-    return rules.on != "never" and protocol.trains(action, description.train_events)
+def _useful(connection: Connection, found: Mapping[int, str], train_events: Sequence[str] | None) -> dict[int, str]:
+    """Those that fit() is called for, none when there are no `train_events`; the others need no training."""
+    kept = {
+        event_id: action
+        for event_id, action in found.items()
+        if train_events is not None and protocol.trains(action, train_events)
+    }
+    events.settle(connection, [event_id for event_id in found if event_id not in kept])
+    return kept
 
 
 def _is_time(connection: Connection, project_id: str, rules: Rules) -> bool:

@@ -24,13 +24,18 @@ _CONDITION = re.compile(
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """One comparison; `relative` adds the active version's metric to `number`."""
+    """One comparison."""
 
     metric: str
+    """What is compared, as the author calls it."""
     comparison: str
+    """`>=`, `<=`, `>` or `<`."""
     relative: bool
+    """Whether the active version's metric is added to `number`."""
     number: float
+    """What it is compared with."""
     text: str
+    """The condition as it was written."""
 
 
 def parse(text: str) -> list[Condition]:
