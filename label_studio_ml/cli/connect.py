@@ -5,51 +5,59 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from .. import settings
 from ..errors import UsageError
+from ..settings import Settings
 from . import backend
-from .options import LabelStudioKey, LabelStudioUrl, Password, SeenUrl, User, WebhookSecret
+from .options import LabelStudioKey, LabelStudioUrl, Password, Running, SeenUrl, User, WebhookSecret
+
+if TYPE_CHECKING:
+    from ..label_studio.connect import Connection
+
+OfProject = Annotated[int, typer.Option("--project", help="Number of the Label Studio project.")]
+Title = Annotated[
+    str | None, typer.Option("--title", help="Name in Label Studio. Default: that of the model class.")
+]
+Interactive = Annotated[
+    bool | None,
+    typer.Option("--interactive/--no-interactive", help="Predict while people label, with smart tools."),
+]
+ExtraParams = Annotated[
+    str | None, typer.Option("--extra-params", metavar="JSON", help="Extra parameters for the model class.")
+]
+Events = Annotated[
+    str | None,
+    typer.Option(
+        "--events",
+        help="Events that the webhook sends, with commas, or `all`. Default: those that the backend uses; "
+        "unchanged where it does not say which (older packages).",
+    ),
+]
+Replace = Annotated[bool, typer.Option("--replace", help="Take the place of the backend that the project has now.")]
+RetrievePredictions = Annotated[
+    bool, typer.Option("--retrieve-predictions", help="Then have all tasks predicted, and wait for it.")
+]
 
 
 def connect_command(
-    project: Annotated[int, typer.Option("--project", help="Number of the Label Studio project.")],
-    target: Annotated[
-        str, typer.Argument(help="Address of a running backend, or its folder on this machine.")
-    ] = ".",
+    project: OfProject,
+    target: Running = ".",
     label_studio_url: LabelStudioUrl = None,
     label_studio_api_key: LabelStudioKey = None,
-    title: Annotated[
-        str | None, typer.Option("--title", help="Name in Label Studio. Default: that of the model class.")
-    ] = None,
-    interactive: Annotated[
-        bool | None,
-        typer.Option("--interactive/--no-interactive", help="Predict while people label, with smart tools."),
-    ] = None,
+    title: Title = None,
+    interactive: Interactive = None,
     basic_auth_user: User = None,
     basic_auth_pass: Password = None,
-    extra_params: Annotated[
-        str | None, typer.Option("--extra-params", metavar="JSON", help="Extra parameters for the model class.")
-    ] = None,
+    extra_params: ExtraParams = None,
     webhook_secret: WebhookSecret = None,
-    events: Annotated[
-        str | None,
-        typer.Option(
-            "--events",
-            help="Events that the webhook sends, with commas, or `all`. Default: those that the backend uses; "
-            "unchanged where it does not say which (older packages).",
-        ),
-    ] = None,
+    events: Events = None,
     url_for_label_studio: SeenUrl = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Take the place of the backend that the project has now.")
-    ] = False,
-    retrieve_predictions: Annotated[
-        bool, typer.Option("--retrieve-predictions", help="Then have all tasks predicted, and wait for it.")
-    ] = False,
+    replace: Replace = False,
+    retrieve_predictions: RetrievePredictions = False,
 ) -> None:
     """Connect a running backend with a project of Label Studio, its webhook included.
 
@@ -62,20 +70,15 @@ def connect_command(
         basic_auth_pass=basic_auth_pass,
         webhook_secret=webhook_secret,
     )
-    if not config.label_studio_url or not config.label_studio_api_key:
-        raise UsageError(
-            "Label Studio's address and a token are needed: --label-studio-url and --label-studio-api-key, or "
-            "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY in the environment."
-        )
+    _require_label_studio(config)
     params = _json_object(extra_params)
     url = backend.address(target)
     state = backend.state(url, config)
     if state.get("webhook_events") is not None:
         backend.check_webhook(url, config)
-    from ..label_studio import connect
-    from ..label_studio.project import LabelStudioApi
+    from ..label_studio.connect import Connection
 
-    wish = connect.Wish(
+    connection = Connection(
         project=project,
         url=(url_for_label_studio or url).rstrip("/"),
         title=title,
@@ -88,14 +91,30 @@ def connect_command(
         events=_events(events, state),
         replace=replace,
     )
+    _connect(config, connection, retrieve_predictions=retrieve_predictions)
+
+
+def _require_label_studio(config: Settings) -> None:
+    if not config.label_studio_url or not config.label_studio_api_key:
+        raise UsageError(
+            "Label Studio's address and a token are needed: --label-studio-url and --label-studio-api-key, or "
+            "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY in the environment."
+        )
+
+
+def _connect(config: Settings, connection: Connection, *, retrieve_predictions: bool) -> None:
+    """Connect, and tell what was done."""
+    from ..label_studio.connect import connect
+    from ..label_studio.project import LabelStudioApi
+
     with contextlib.closing(LabelStudioApi(config.label_studio_url, config.label_studio_api_key)) as api:
-        connected, done = connect.connect(api, wish)
+        connected, done = connect(api, connection)
         for sentence in done or ["There is nothing to change."]:
             typer.echo(sentence)
         version = connected["model_version"] or "unknown"
         typer.echo(f"Label Studio says: {connected['readable_state']}, version {version}.")
         if retrieve_predictions:
-            api.retrieve_predictions(project)
+            api.retrieve_predictions(connection.project)
             typer.echo("All tasks have been predicted.")
 
 

@@ -16,7 +16,7 @@ from ..errors import UsageError
 from ..settings import Settings
 from ..wire.deadlines import Deadlines
 from . import backend
-from .options import LabelStudioKey, LabelStudioUrl, Password, SeenUrl, User, WebhookSecret
+from .options import LabelStudioKey, LabelStudioUrl, Password, Running, SeenUrl, User, WebhookSecret
 
 if TYPE_CHECKING:
     from ..doctor.findings import Finding
@@ -25,7 +25,6 @@ _EXIT = {"ok": 0, "warning": 0, "problem": 1}
 _STYLE = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
-Address = Annotated[str, typer.Argument(help="Address of a running backend, or its folder on this machine.")]
 OfProject = Annotated[int | None, typer.Option("--project", help="Number of the Label Studio project.")]
 LabelConfig = Annotated[
     Path | None,
@@ -47,7 +46,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the findings as JSON
 
 
 def doctor_command(
-    target: Address = ".",
+    target: Running = ".",
     label_studio_url: LabelStudioUrl = None,
     label_studio_api_key: LabelStudioKey = None,
     project: OfProject = None,
@@ -76,7 +75,6 @@ def doctor_command(
     )
     url = backend.address(target)
     from ..doctor.examine import Question, examine
-    from ..doctor.findings import as_json as in_json
     from ..doctor.findings import worst
 
     findings = examine(
@@ -93,10 +91,7 @@ def doctor_command(
             deadlines=Deadlines(predict=predict_timeout or label_studio_timeout),
         )
     )
-    if as_json:
-        typer.echo(json.dumps(in_json(findings), indent=2, ensure_ascii=False))
-    else:
-        _show(url, findings)
+    (_print_json if as_json else _print)(url, findings)
     raise typer.Exit(_EXIT[worst(findings).value])
 
 
@@ -117,7 +112,13 @@ def _read(given: Path | None, target: str) -> str:
         raise UsageError(f"The labeling config {path} cannot be read: {error}") from error
 
 
-def _show(url: str, findings: list[Finding]) -> None:
+def _print_json(_url: str, findings: list[Finding]) -> None:
+    from ..doctor.findings import as_json
+
+    typer.echo(json.dumps(as_json(findings), indent=2, ensure_ascii=False))
+
+
+def _print(url: str, findings: list[Finding]) -> None:
     console = Console(highlight=False)
     for about in dict.fromkeys(finding.about for finding in findings):
         heading = f"The backend at {url}" if about == "backend" else about

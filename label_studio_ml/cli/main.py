@@ -17,7 +17,7 @@ from .grouped import GroupedCommand
 from .init import init_command
 from .jobs import jobs_app
 from .start import start_command
-from .test import rehearse_command
+from .test import checks_command
 from .versions import versions_app
 
 app = typer.Typer(
@@ -53,7 +53,7 @@ app.command("examples")(examples_command)
 app.command("start", cls=GroupedCommand)(start_command)
 app.command("connect", short_help="Make a running backend the model of a Label Studio project.")(connect_command)
 app.command("doctor")(doctor_command)
-app.command("test", short_help="Try a backend out without a server.")(rehearse_command)
+app.command("test", short_help="Try a backend out without a server.")(checks_command)
 app.add_typer(versions_app, name="versions")
 app.add_typer(jobs_app, name="jobs")
 app.command("deploy", short_help="Deploy a backend folder to Google Cloud Run.")(deploy_command)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 Target = Annotated[str, typer.Argument(help="Folder or script of the backend.")]
+Running = Annotated[str, typer.Argument(help="Address of a running backend, or its folder on this machine.")]
 Kwargs = Annotated[
     list[str],
     typer.Option("--with", "--kwargs", metavar="KEY=VALUE", help="Argument for the model class; repeat."),

@@ -15,7 +15,7 @@ from .. import settings
 from ..author import source
 from ..errors import UsageError
 from ..processes.messages import Source
-from .options import Target
+from .options import Kwargs, LabelStudioKey, LabelStudioUrl, Target
 from .start import parse_kwargs
 
 if TYPE_CHECKING:
@@ -26,33 +26,36 @@ _WIDTH = 100
 """Columns of a report that goes into a file or a CI log."""
 
 
-def rehearse_command(
+LabelConfig = Annotated[
+    str | None,
+    typer.Option(
+        "--label-config",
+        metavar="FILE|TEMPLATE",
+        help="Labeling config: an XML file, or the name of a template such as object-detection. "
+        "Default: label_config.xml of the folder, else what its test_api.py or README.md shows.",
+    ),
+]
+OfProject = Annotated[
+    int | None,
+    typer.Option("--project", help="Take labeling config and tasks from this project of your Label Studio."),
+]
+Tasks = Annotated[int, typer.Option("--tasks", min=1, help="Sample tasks to make, or to take from the project.")]
+Fit = Annotated[bool, typer.Option("--fit/--no-fit", help="Whether to train, too.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Let warnings count as failures.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+
+
+def checks_command(
     target: Target = ".",
-    label_config: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|TEMPLATE",
-            help="Labeling config: an XML file, or the name of a template such as object-detection. "
-            "Default: label_config.xml of the folder, else what its test_api.py or README.md shows.",
-        ),
-    ] = None,
-    project: Annotated[
-        int | None, typer.Option(help="Take labeling config and tasks from this project of your Label Studio.")
-    ] = None,
-    label_studio_url: Annotated[
-        str | None, typer.Option(help="Its address. [LABEL_STUDIO_URL, LABEL_STUDIO_HOST]")
-    ] = None,
-    label_studio_api_key: Annotated[
-        str | None, typer.Option(help="API token for it. [LABEL_STUDIO_API_KEY, LABEL_STUDIO_ACCESS_TOKEN]")
-    ] = None,
-    tasks: Annotated[int, typer.Option(min=1, help="Sample tasks to make, or to take from the project.")] = 4,
-    fit: Annotated[bool, typer.Option("--fit/--no-fit", help="Whether to train, too.")] = True,
-    strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as failures.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    kwargs: Annotated[
-        list[str] | None,
-        typer.Option("--with", "--kwargs", metavar="KEY=VALUE", help="Argument for the model class; repeat."),
-    ] = None,
+    label_config: LabelConfig = None,
+    project: OfProject = None,
+    label_studio_url: LabelStudioUrl = None,
+    label_studio_api_key: LabelStudioKey = None,
+    tasks: Tasks = 4,
+    fit: Fit = True,
+    strict: Strict = False,
+    as_json: AsJson = False,
+    kwargs: Kwargs = [],  # noqa: B006 - Typer makes a new one
 ) -> None:
     """Try a backend out: predictions, an interactive call, training, and whether Label Studio would show them.
 
@@ -60,7 +63,7 @@ def rehearse_command(
     afterwards. Exit status: 0 if nothing failed, 1 if something did, 2 if the command makes no sense as given.
     """
     found = source.locate(target)
-    arguments = parse_kwargs(kwargs or [])
+    arguments = parse_kwargs(kwargs)
     if project is not None and label_config is not None:
         raise UsageError("Give --project or --label-config, not both.")
     if project is not None:
@@ -97,7 +100,7 @@ def _of_project(config: settings.Settings, project_id: str, count: int, fit: boo
     from ..checks.scene import Plan
     from ..label_studio import client
 
-    connection = client.connect(config.label_studio_url, config.label_studio_api_key)
+    connection = client.sdk_client(config.label_studio_url, config.label_studio_api_key)
     about = client.project(connection, project_id)
     tasks = client.first_tasks(connection, project_id, count)
     source_name = f"project {project_id} ({about.get('title', '')}) of {config.label_studio_url}"

@@ -7,7 +7,8 @@ import binascii
 import json
 
 from ..errors import LabelStudioError
-from ..label_studio.project import LabelStudioApi, Refused
+from ..label_studio.project import CallRefused, LabelStudioApi
+from ..label_studio.sentences import Meaning
 from ..wire.deadlines import Deadlines
 from .caller import Caller, no_answer
 from .findings import Findings
@@ -87,7 +88,7 @@ class Access:
             return None
         try:
             user = api.who()
-        except Refused as refused:
+        except CallRefused as refused:
             api.close()
             self._token_refused(kind, refused)
             return None
@@ -95,8 +96,8 @@ class Access:
         self.findings.ok("token", f"{named} of {user.get('email') or user.get('username')} works.")
         return api
 
-    def _token_refused(self, kind: str, refused: Refused) -> None:
-        if "legacy token authentication has been disabled" in refused.detail:
+    def _token_refused(self, kind: str, refused: CallRefused) -> None:
+        if refused.meaning is Meaning.LEGACY_TOKENS_OFF:
             self.findings.problem(
                 "token",
                 "This is a legacy token, and the organisation does not take these any more.",
@@ -108,7 +109,7 @@ class Access:
             what = f"Label Studio refuses {name}: {refused.detail.rstrip('.')}."
             self.findings.problem("token", what, _NEW)
         else:
-            what = f"Label Studio does not say who you are ({refused.status}): {refused.detail}"
+            what = f"Label Studio does not say whose token this is ({refused.status}): {refused.detail}"
             self.findings.problem("token", what, "See Label Studio's log.")
 
     def _backends_token(self, api: LabelStudioApi) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..label_studio.project import LOCAL_ADDRESS, Json, LabelStudioApi, Refused, essence
+from ..label_studio.project import CallRefused, Json, LabelStudioApi
+from ..label_studio.sentences import Meaning, cause, meaning
 from ..media.addresses import LabelStudio
 from .access import Access
 from .findings import Findings
@@ -68,7 +69,7 @@ class Inquiry:
         try:
             self.project = self._api.project(self._project_id)
             self._tasks = self._api.tasks(self._project_id, _TASKS)
-        except Refused as refused:
+        except CallRefused as refused:
             if refused.status in (403, 404):
                 self.findings.problem(
                     "project",
@@ -104,7 +105,7 @@ class Inquiry:
         assert self._api is not None and self._project_id is not None  # noqa: S101, PT018 - see prepare()
         try:
             backends = self._api.backends(self._project_id)
-        except Refused as refused:
+        except CallRefused as refused:
             self.findings.problem(
                 "connection", str(refused), "Use the token of somebody who may change the project."
             )
@@ -142,7 +143,7 @@ class Inquiry:
             self.findings.ok("connection", f"Label Studio reaches {title}: {self.backend.get('readable_state')}.")
             return
         met = self._address(self._backend_url) if state == "DI" else ""
-        if met == "locked" or "401" in why:
+        if met == "locked" or meaning(why) is Meaning.WANTS_PASSWORD:
             self.findings.problem(
                 "connection",
                 f"Label Studio has no or a wrong user and password for {title}.",
@@ -159,7 +160,7 @@ class Inquiry:
         elif state != "DI":
             self.findings.problem(
                 "connection",
-                f"Label Studio reaches {title}, but its setup fails: {essence(why)}.",
+                f"Label Studio reaches {title}, but its setup fails: {cause(why)}.",
                 "Mend what is said about setup above.",
             )
 
@@ -168,25 +169,26 @@ class Inquiry:
         assert self._api is not None and self._project_id is not None  # noqa: S101, PT018 - see prepare()
         try:
             said = self._api.try_backend_address(self._project_id, url)
-        except Refused as refused:
+        except CallRefused as refused:
             said = refused.detail
-        if "authentication parameters" in said:
+        meant = meaning(said)
+        if meant is Meaning.WANTS_PASSWORD:
             return "locked"
-        if LOCAL_ADDRESS in said:
+        if meant is Meaning.LOCAL_ADDRESS:
             self._local_address(url, "calls", said)
-        elif "404 Client Error" in said or "405 Client Error" in said or not said:
+        elif meant in (Meaning.NO_SUCH_PATH, Meaning.SETUP_FAILED) or not said:
             return "reached"
-        elif "resolve hostname" in said or "Name or service not known" in said or "name resolution" in said:
+        elif meant is Meaning.UNKNOWN_HOST:
             self.findings.problem(
                 "address",
-                f"Label Studio knows no computer named {urlsplit(url).hostname!r}.",
+                f"Label Studio cannot resolve the host name {urlsplit(url).hostname!r}.",
                 "Connect the backend with an address that Label Studio's machine or container can reach, as in "
                 "http://host.docker.internal:9090 or an IP address (--url-for-label-studio).",
             )
         else:
             self.findings.problem(
                 "address",
-                f"Label Studio cannot reach {url}: {essence(said)}.",
+                f"Label Studio cannot reach {url}: {cause(said)}.",
                 "Connect an address that Label Studio's machine or container reaches (`localhost` there is not the "
                 "backend's machine), and see that no firewall is in between. --url-for-label-studio names another.",
             )
@@ -208,10 +210,10 @@ class Inquiry:
         try:
             found = [one for one in self._api.webhooks(self._project_id) if one["url"] == wanted]
             refused = self._api.webhook_address_refused(self._project_id, wanted)
-        except Refused as error:
+        except CallRefused as error:
             self.findings.problem("webhook", str(error), "Use the token of somebody who may change the project.")
             return
-        if LOCAL_ADDRESS in refused:
+        if meaning(refused) is Meaning.LOCAL_ADDRESS:
             already = any(one.check == "address" for one in self.findings)
             if not already:
                 self._local_address(wanted, "sends events to", refused)

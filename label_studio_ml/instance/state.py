@@ -112,9 +112,9 @@ class InstanceState:
     def label_studio(self) -> LabelStudio | None:
         """The SDK client of this instance, made on first use; None without an address and a token."""
         if self._client is None and self.hostname and self.access_token:
-            from ..label_studio.client import connect
+            from ..label_studio.client import sdk_client
 
-            self._client = connect(self.hostname, self.access_token, verify=self.settings.verify_ssl)
+            self._client = sdk_client(self.hostname, self.access_token, verify=self.settings.verify_ssl)
         client: LabelStudio | None = self._client
         return client
 

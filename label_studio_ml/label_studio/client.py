@@ -32,8 +32,8 @@ _ANNOTATED = {
 }
 
 
-def connect(hostname: str, token: str, *, verify: bool = True) -> LabelStudio:
-    """An SDK client.
+def sdk_client(hostname: str, token: str, *, verify: bool = True) -> LabelStudio:
+    """An SDK client for one Label Studio and token; its connections are closed when it is let go.
 
     Args:
         hostname: Label Studio's address, as in `http://localhost:8080`.
@@ -68,7 +68,7 @@ def working_token(client: LabelStudio) -> str:
 
 @functools.lru_cache(maxsize=16)
 def _client(hostname: str, token: str, verify: bool) -> LabelStudio:
-    return connect(hostname, token, verify=verify)
+    return sdk_client(hostname, token, verify=verify)
 
 
 def authorization(hostname: str, token: str, *, verify: bool = True) -> str:
@@ -89,7 +89,7 @@ def annotated_tasks(client: LabelStudio, project_id: str, *, attempts: int = _AT
     """The annotated tasks of a project in JSON export form, page by page, by rising id.
 
     Args:
-        client: of `connect`.
+        client: of `sdk_client`.
         project_id: the project.
         attempts: times a page is asked for, with growing pauses in between.
 

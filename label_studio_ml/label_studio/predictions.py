@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..errors import LabelStudioError
-from .project import Json, LabelStudioApi, Refused
+from .project import CallRefused, Json, LabelStudioApi
 
 ATTEMPTS = 6
 PAUSE = 1.0
@@ -70,7 +70,7 @@ def write(
     try:
         api = _api(hostname, token, verify)
         return sum(_write_page(api, project, page, attempts) for page in _pages(predictions))
-    except Refused as refused:
+    except CallRefused as refused:
         raise _explained(refused, project) from refused
 
 
@@ -103,7 +103,7 @@ def _write_page(api: LabelStudioApi, project: int, page: list[Json], attempts: i
             left = _missing(api, project, page)
             missing = left if missing is None else missing
             return len(missing) - _send(api, project, left, page)
-        except Refused as refused:
+        except CallRefused as refused:
             if attempt + 1 == attempts or not _passing(refused):
                 raise
             _log.info("Writing predictions of project %s again: %s", project, refused)
@@ -162,7 +162,7 @@ def _import(api: LabelStudioApi, project: int, predictions: list[Json]) -> bool:
     """Whether Label Studio took them all in one call. One that it does not like may cost the others theirs."""
     try:
         answer = _post(api, f"api/projects/{project}/import/predictions", predictions)
-    except Refused as refused:
+    except CallRefused as refused:
         if refused.status not in _UNWANTED:
             raise
         _log.info("Writing predictions of project %s one by one: %s", project, refused)
@@ -176,7 +176,7 @@ def _one_by_one(api: LabelStudioApi, project: int, predictions: list[Json]) -> i
     for prediction in predictions:
         try:
             _post(api, "api/predictions/", {**prediction, "project": project})
-        except Refused as refused:
+        except CallRefused as refused:
             if refused.status not in _UNWANTED:
                 raise
             reasons.append(f"task {prediction['task']}: {refused.detail}")
@@ -200,12 +200,12 @@ def _post(api: LabelStudioApi, path: str, body: object) -> Json:
     return answer
 
 
-def _passing(refused: Refused) -> bool:
+def _passing(refused: CallRefused) -> bool:
     """Whether it may be better in a moment."""
     return refused.status in (0, 408, 429) or refused.status >= 500
 
 
-def _explained(refused: Refused, project: int) -> LabelStudioError:
+def _explained(refused: CallRefused, project: int) -> LabelStudioError:
     what = f"Predictions of project {project} could not be written to Label Studio"
     if refused.status in (401, 403):
         return LabelStudioError(

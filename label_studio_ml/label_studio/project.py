@@ -1,4 +1,4 @@
-"""A project of Label Studio with its ML backends and webhooks: what `doctor` and `connect` read and change.
+"""A project of Label Studio with its ML backends, webhooks and predictions, as `connect` and `doctor` need it.
 
 Calls go through the SDK's client, which knows both kinds of token, but untyped: the typed calls drop fields.
 """
@@ -6,7 +6,6 @@ Calls go through the SDK's client, which knows both kinds of token, but untyped:
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,25 +14,25 @@ from label_studio_sdk.core.api_error import ApiError
 
 from ..errors import LabelStudioError, one_line
 from . import client
+from .sentences import Meaning, detail_of, meaning
 
 Json = dict[str, Any]
 
-LOCAL_ADDRESS = "reserved network address"
-"""What Label Studio says of an address that its protection against local addresses refuses."""
 
-
-class Refused(LabelStudioError):
-    """Label Studio answered a call with an error."""
+class CallRefused(LabelStudioError):
+    """Label Studio answered a call with an error, or not at all."""
 
     def __init__(self, call: str, status: int, detail: str) -> None:
-        """`status` is that of HTTP (0: no answer), `detail` what Label Studio says about it."""
         super().__init__(f"Label Studio refused {call} ({status}): {detail}")
-        self.status, self.detail = status, detail
+        self.status = status
+        """Of HTTP; 0 where there was no answer."""
+        self.detail = detail
+        """What Label Studio says about it, or why there was no answer."""
 
     @property
-    def local_address(self) -> bool:
-        """Whether the reason is the protection against local addresses."""
-        return LOCAL_ADDRESS in self.detail
+    def meaning(self) -> Meaning:
+        """What it is about."""
+        return meaning(self.detail)
 
 
 class LabelStudioApi:
@@ -46,8 +45,8 @@ class LabelStudioApi:
             LabelStudioError: the token has expired or is malformed.
         """
         self.url = url.rstrip("/")
-        self._client = client.connect(url, token, verify=verify)  # closes its connections when it is let go
-        self._http = self._client._client_wrapper.httpx_client  # noqa: SLF001 - see above
+        self._client = client.sdk_client(url, token, verify=verify)  # closes its connections when it is let go
+        self._http = self._client._client_wrapper.httpx_client  # noqa: SLF001 - the typed calls drop fields
 
     def close(self) -> None:
         """Close its connections."""
@@ -64,7 +63,7 @@ class LabelStudioApi:
             **params: of the query.
 
         Raises:
-            Refused: Label Studio does not answer, or not with success.
+            CallRefused: Label Studio does not answer, or not with success.
         """
         try:
             options: Any = {"max_retries": 0, "timeout_in_seconds": patience}
@@ -73,15 +72,15 @@ class LabelStudioApi:
             )
         except ApiError as error:  # a personal access token could not be exchanged
             detail = client.detail(error)
-            raise Refused(f"{method} /{path}", error.status_code or 0, detail) from error
+            raise CallRefused(f"{method} /{path}", error.status_code or 0, detail) from error
         except (httpx.HTTPError, ValueError) as error:
-            raise Refused(f"{method} /{path}", 0, one_line(error)) from error
+            raise CallRefused(f"{method} /{path}", 0, one_line(error)) from error
         if not reply.is_success:
-            raise Refused(f"{method} /{path}", reply.status_code, explained(reply))
+            raise CallRefused(f"{method} /{path}", reply.status_code, detail_of(reply))
         try:
             return reply.json() if reply.content else None
         except ValueError:
-            raise Refused(f"{method} /{path}", reply.status_code, "the answer is not JSON") from None
+            raise CallRefused(f"{method} /{path}", reply.status_code, "the answer is not JSON") from None
 
     @contextlib.contextmanager
     def stream(self, path: str) -> Iterator[httpx.Response]:
@@ -111,7 +110,7 @@ class LabelStudioApi:
         """Some tasks of a project, just as backends get them; asking for them predicts none."""
         try:
             found = self.call("GET", f"api/projects/{project}/tasks/", page=1, page_size=count)
-        except Refused as refused:
+        except CallRefused as refused:
             if refused.status == 404:  # there are none
                 return []
             raise
@@ -151,7 +150,7 @@ class LabelStudioApi:
         """Whether the organisation takes legacy tokens, which is what backends are given; None: not to be known."""
         try:
             return bool(self.call("GET", "api/jwt/settings")["legacy_api_tokens_enabled"])
-        except (Refused, KeyError, TypeError):
+        except (CallRefused, KeyError, TypeError):
             return None
 
     def retrieve_predictions(self, project: int) -> None:
@@ -170,7 +169,7 @@ class LabelStudioApi:
         body = {"url": f"{url.rstrip('/')}/doctor-asks", "project": project, "title": "doctor"}
         try:
             made = self.create_backend(body)
-        except Refused as refused:
+        except CallRefused as refused:
             return refused.detail
         self.call("DELETE", f"api/ml/{made['id']}")  # something answers everything there, whatever the path
         for webhook in self.webhooks(project):
@@ -182,42 +181,7 @@ class LabelStudioApi:
         """Why Label Studio would not send events to an address; empty when it would."""
         try:
             self.create_webhook({"url": url, "project": project, "send_payload": "neither yes nor no"})
-        except Refused as refused:
-            return (
-                "" if "send_payload" in refused.detail and LOCAL_ADDRESS not in refused.detail else refused.detail
-            )
+        except CallRefused as refused:
+            only_that_field = "send_payload" in refused.detail and refused.meaning is not Meaning.LOCAL_ADDRESS
+            return "" if only_that_field else refused.detail
         return ""
-
-
-def essence(detail: str) -> str:
-    """What really went wrong, out of what Label Studio says when it cannot reach a backend.
-
-    >>> essence("health check failed. Additional info: Max retries exceeded (Caused by: [Errno 111] Refused')")
-    'Refused'
-    """
-    reason = (
-        detail.partition("Additional info: ")[2] or detail.partition("Reason: ")[2].partition("\n")[0] or detail
-    )
-    if found := re.search(r"\[Errno -?\d+\] ([^\"')]+)", reason):
-        return found[1]
-    if "timed out" in reason:
-        return "no answer in time"
-    return " ".join(reason.split()).rstrip(".")
-
-
-def explained(reply: httpx.Response) -> str:
-    """What an error reply of Label Studio says, in one line."""
-    try:
-        said = reply.json()
-    except ValueError:
-        return "an HTML page" if reply.text.lstrip()[:1] == "<" else reply.text[:200]
-    if not isinstance(said, dict):
-        return str(said)[:500]
-    wrong = said.get("validation_errors")
-    if not isinstance(wrong, dict):
-        return str(said.get("detail") or said)[:1000]
-    parts = []
-    for field, messages in wrong.items():
-        text = " ".join(map(str, messages)) if isinstance(messages, list) else str(messages)
-        parts.append(text if field == "non_field_errors" else f"{field}: {text}")
-    return " ".join(parts)[:1000]

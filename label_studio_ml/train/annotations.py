@@ -91,7 +91,7 @@ def collect(
         try:
             # Where it has never answered, the address is most likely wrong, and events will have to do.
             patience = {} if project.reached_at is not None else {"attempts": 2}
-            api = client.connect(hostname, token, verify=settings.verify_ssl)
+            api = client.sdk_client(hostname, token, verify=settings.verify_ssl)
             found = client.annotated_tasks(api, project.id, **patience)
             tasks = AnnotatedTasks(path, found)
         except LabelStudioError as error:

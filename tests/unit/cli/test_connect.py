@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from label_studio_ml.cli.main import app
 from label_studio_ml.errors import LabelStudioError, UsageError
-from label_studio_ml.label_studio.project import essence
+from label_studio_ml.label_studio.sentences import cause
 from label_studio_ml.wire import events
 from scripts.processes import free_port
 from tests.support.played_backend import Pretend, serving
@@ -64,7 +64,7 @@ def test_what_answers_at_label_studios_address_may_be_something_else() -> None:
     ],
 )
 def test_what_really_went_wrong_is_told_without_the_rest(said: str, essential: str) -> None:
-    assert essence(said) == essential
+    assert cause(said) == essential
 
 
 BOOKKEEPING = ["PROJECT_UPDATED", "TASKS_CREATED", "TASKS_DELETED"]

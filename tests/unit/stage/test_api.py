@@ -52,7 +52,7 @@ def test_a_model_fetches_media_from_it(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_the_sdk_reads_the_project_and_its_tasks(stage: Stage) -> None:
-    connection = client.connect(stage.hostname, stage.token)
+    connection = client.sdk_client(stage.hostname, stage.token)
     assert client.project(connection, "3")["label_config"] == "<View/>"
     assert [task["id"] for task in client.first_tasks(connection, "3", 2)] == [1, 2]
     assert [task["id"] for task in client.annotated_tasks(connection, "3")] == [1, 3, 5, 7]
