@@ -62,20 +62,18 @@ class LabelStudioMLChoices(LabelStudioMLBaseHelper):
     `predict2` returns (list of lists of choices, list of scores), each as long as X. `fit2` gets lists
     of choices as y.
 
-    Attributes:
-        from_name: name of the `Choices`.
-        to_name: name of the object it is on.
-        value: field of the task's data.
-        info: everything the parsed label config says about the control.
-
     Raises:
         AssertionError: the label config has another form.
     """
 
     from_name: str
+    """Name of the `Choices`."""
     to_name: str
+    """Name of the object it is on."""
     value: str
+    """Field of the task's data."""
     info: dict[str, Any]
+    """Everything that the parsed label config says about the control."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -17,10 +17,6 @@ SingleTaskPredictions: TypeAlias = list[PredictionValue] | PredictionValue
 class ModelResponse(BaseModel):
     """What `predict()` may return: predictions in the order of the tasks, and the model's version.
 
-    Args:
-        predictions: one item per task: a `PredictionValue`, a dict with its fields, or a list of either.
-        model_version: the version of the model; anything that is not a string is written as one.
-
     Raises:
         pydantic.ValidationError: an item of `predictions` is none of these.
 
@@ -33,7 +29,9 @@ class ModelResponse(BaseModel):
     model_config = ConfigDict(protected_namespaces=())
 
     model_version: str | None = None
+    """The version of the model; anything that is not a string is written as one."""
     predictions: list[SingleTaskPredictions]
+    """One item per task: a `PredictionValue`, a dict with its fields, or a list of either."""
 
     @field_validator("model_version", mode="before")
     @classmethod

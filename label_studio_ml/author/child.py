@@ -29,11 +29,17 @@ class Loaded:
     """A child with the author's class imported."""
 
     line: channel.Channel
+    """To the web process."""
     decode: Callable[[bytes], Any]
+    """Makes a message of a frame."""
     host: ModelHost
+    """The author's class."""
     settings: settings.Settings
+    """Those under which the child runs."""
     database: Database
+    """The store, open until the child ends."""
     description: Description
+    """What the class looks like, as the web process was told."""
 
     def receive(self) -> Any:
         """Wait for the next message."""

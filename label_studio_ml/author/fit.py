@@ -25,11 +25,14 @@ from ..wire import events, results
 
 
 class Trained(msgspec.Struct):
-    """What fit() left: its result, what it set, and whether anything at all changed."""
+    """What fit() left."""
 
     train_output: dict[str, Any]
+    """What it returned."""
     values: dict[str, Any]
+    """What it set with `self.set()`."""
     changed: bool
+    """Whether there is anything new: in these, or in a file that the author may have written."""
 
 
 def fit(

@@ -16,11 +16,14 @@ Point = tuple[float, float]
 
 
 class Frame(NamedTuple):
-    """An image's size in pixels, and how coordinates are given: in pixels or, `normalized`, from 0 to 1."""
+    """An image's size, and how coordinates are given."""
 
     width: float
+    """In pixels."""
     height: float
+    """In pixels."""
     normalized: bool = False
+    """Whether coordinates are from 0 to 1 instead of pixels."""
 
     @classmethod
     def of(cls, size: Size, *, normalized: bool = False) -> Frame:

@@ -21,6 +21,7 @@ class Word(Box):
     """A box with the text in it."""
 
     text: str
+    """What it reads; lines are separated by line feeds."""
 
 
 def ocr(

@@ -18,10 +18,13 @@ class Relation:
     """A relation between two regions."""
 
     from_id: str
+    """Id of the first region."""
     to_id: str
+    """Id of the second region."""
     direction: str
     """`right` from the first to the second, `left` the other way, `bi` both."""
     labels: tuple[str, ...]
+    """What the relation is called; empty where it has no label."""
 
 
 def relation(
