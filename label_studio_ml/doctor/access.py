@@ -10,8 +10,9 @@ from ..errors import LabelStudioError
 from ..label_studio.project import CallRefused, LabelStudioApi
 from ..label_studio.sentences import Meaning
 from ..wire.deadlines import Deadlines
-from .caller import Caller, no_answer
+from .caller import Caller
 from .findings import Findings
+from .trouble import explained
 
 _DEADLINE = 10.0
 _NEW = (
@@ -36,55 +37,57 @@ def token_kind(token: str) -> str:
         return "unknown"
 
 
-class Access:
-    """One Label Studio and one token. `open` gives what calls can be made through."""
+def open_api(url: str, token: str, findings: Findings) -> LabelStudioApi | None:
+    """Get into Label Studio, or say why not."""
+    access = _Access(url, token, findings)
+    if not access.reach():
+        return None
+    api = access.sign_in()
+    if api is not None:
+        access.look_at_backends_token(api)
+    return api
+
+
+class _Access:
+    """One Label Studio and one token."""
 
     def __init__(self, url: str, token: str, findings: Findings) -> None:
-        self.findings = findings
-        self._url, self._token = url, token
+        self._url, self._token, self._findings = url.rstrip("/"), token, findings
 
-    def open(self) -> LabelStudioApi | None:
-        """Get in, or say why not."""
-        if not self._reach():
-            return None
-        api = self._sign_in()
-        if api is not None:
-            self._backends_token(api)
-        return api
-
-    def _reach(self) -> bool:
+    def reach(self) -> bool:
         caller = Caller(self._url, deadlines=Deadlines(connect=_DEADLINE))
         reply = caller.call("GET", "api/version/", _DEADLINE)
         caller.close()
         if reply.trouble:
-            self.findings.problem("reachable", *no_answer(reply, self._url, _DEADLINE, "Label Studio"))
+            why = explained(reply.trouble, reply.detail, self._url, _DEADLINE, "Label Studio")
+            self._findings.problem("reachable", *why)
             return False
         release = (reply.data or {}).get("release") or (reply.data or {}).get("label-studio-os-package", {})
         if reply.location or not reply.ok or not release:
             where = f" It redirects to {reply.location}." if reply.location else ""
-            self.findings.problem(
+            self._findings.problem(
                 "reachable",
                 f"What answers at {self._url} is not Label Studio ({reply.said}).{where}",
                 "Give the address that you open Label Studio with, without the path of a page.",
             )
             return False
         shown = release if isinstance(release, str) else release.get("version", "")
-        self.findings.ok("reachable", f"Label Studio {shown} answers at {self._url}.")
+        self._findings.ok("reachable", f"Label Studio {shown} answers at {self._url}.")
         return True
 
-    def _sign_in(self) -> LabelStudioApi | None:
+    def sign_in(self) -> LabelStudioApi | None:
         kind = token_kind(self._token)
         if not self._token:
-            self.findings.problem("token", "There is no token for Label Studio.", _NEW)
+            self._findings.problem("token", "There is no token for Label Studio.", _NEW)
             return None
         if kind == "access":
-            what = "This is an access token, which lives for minutes only; the personal access token is needed."
-            self.findings.problem("token", what, _NEW)
+            what = "This is an access token, which is valid for minutes only; a personal access token is needed."
+            self._findings.problem("token", what, _NEW)
             return None
         try:
             api = LabelStudioApi(self._url, self._token)
         except LabelStudioError as error:
-            self.findings.problem("token", str(error), _NEW)
+            self._findings.problem("token", str(error), _NEW)
             return None
         try:
             user = api.who()
@@ -93,30 +96,30 @@ class Access:
             self._token_refused(kind, refused)
             return None
         named = {"legacy": "The legacy token", "refresh": "The personal access token"}.get(kind, "The token")
-        self.findings.ok("token", f"{named} of {user.get('email') or user.get('username')} works.")
+        self._findings.ok("token", f"{named} of {user.get('email') or user.get('username')} works.")
         return api
 
     def _token_refused(self, kind: str, refused: CallRefused) -> None:
         if refused.meaning is Meaning.LEGACY_TOKENS_OFF:
-            self.findings.problem(
+            self._findings.problem(
                 "token",
-                "This is a legacy token, and the organisation does not take these any more.",
+                "This is a legacy token, and the organisation does not accept these any more.",
                 "Use a personal access token (Account & Settings, Personal Access Token), or have the owner allow "
                 "legacy tokens (Organization, API Tokens Settings).",
             )
         elif refused.status in (401, 403):
             name = {"legacy": "this legacy token", "refresh": "this personal access token"}.get(kind, "this token")
             what = f"Label Studio refuses {name}: {refused.detail.rstrip('.')}."
-            self.findings.problem("token", what, _NEW)
+            self._findings.problem("token", what, _NEW)
         else:
             what = f"Label Studio does not say whose token this is ({refused.status}): {refused.detail}"
-            self.findings.problem("token", what, "See Label Studio's log.")
+            self._findings.problem("token", what, "See Label Studio's log.")
 
-    def _backends_token(self, api: LabelStudioApi) -> None:
+    def look_at_backends_token(self, api: LabelStudioApi) -> None:
         if api.legacy_tokens_allowed() is False:
-            self.findings.warning(
+            self._findings.warning(
                 "backend's token",
-                "Label Studio hands backends a legacy token, but the organisation takes none: the backend gets "
+                "Label Studio hands backends a legacy token, but the organisation accepts none: the backend gets "
                 "neither annotations nor media.",
                 f"Start the backend with LABEL_STUDIO_URL={self._url} and LABEL_STUDIO_API_KEY set to a personal "
                 "access token, or allow legacy tokens (Organization, API Tokens Settings).",

@@ -1,9 +1,8 @@
-"""Calls a server as Label Studio does (addresses, deadlines, credentials), and says why there was no answer."""
+"""Calls a server as Label Studio does: addresses, deadlines, credentials."""
 
 from __future__ import annotations
 
 import json
-import socket
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import httpx
 from .. import __version__
 from ..errors import one_line
 from ..wire.deadlines import Deadlines
+from .trouble import Trouble, trouble_of
 
 PATIENCE = 15.0
 """Seconds to wait once more for an answer that missed its deadline, to tell slow from dead."""
@@ -23,14 +23,19 @@ SHOWN = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What came back. `trouble` says why nothing did: `name`, `refused`, `tls`, `timeout`, `plain` or `broken`."""
+    """What came back of a call."""
 
     seconds: float
+    """How long it took."""
     status: int = 0
+    """That of HTTP; 0 without an answer."""
     body: bytes = b""
     location: str = ""
-    trouble: str = ""
+    """Where it redirects to, if it does."""
+    trouble: Trouble | None = None
+    """Why there is no answer, if there is none."""
     detail: str = ""
+    """What the HTTP client says about the trouble."""
 
     @property
     def ok(self) -> bool:
@@ -58,7 +63,7 @@ class Reply:
             text = "an HTML page" if text.lstrip()[:1] == "<" else text
         text = " ".join(text.split()).rstrip(".")
         text = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-        return f"{self.status}: {text}" if text else f"{self.status} without a word"
+        return f"{self.status}: {text}" if text else f"{self.status} without any text"
 
 
 class Caller:
@@ -109,75 +114,11 @@ class Caller:
                 timeout=timeout,
             )
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            trouble = _trouble(error)
-            return Reply(seconds=time.perf_counter() - started, trouble=trouble, detail=one_line(error))
+            took = time.perf_counter() - started
+            return Reply(seconds=took, trouble=trouble_of(error), detail=one_line(error))
         return Reply(
             seconds=time.perf_counter() - started,
             status=reply.status_code,
             body=reply.content,
             location=reply.headers.get("location", "") if reply.is_redirect else "",
         )
-
-
-def _trouble(error: Exception) -> str:
-    if isinstance(error, httpx.TimeoutException):
-        return "timeout"
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, socket.gaierror):
-            return "name"
-        if isinstance(cause, ConnectionRefusedError):
-            return "refused"
-        cause = cause.__cause__ or cause.__context__
-    text = str(error).lower()
-    if "wrong_version_number" in text or "record layer" in text:
-        return "plain"
-    if "ssl" in text or "certificate" in text:
-        return "tls"
-    if "name or service" in text or "nodename" in text or "name resolution" in text or "getaddrinfo" in text:
-        return "name"
-    return "refused" if "refused" in text else "broken"
-
-
-def no_answer(reply: Reply, url: str, deadline: float, whose: str) -> tuple[str, str]:
-    """Why a server did not answer, and what to do about it.
-
-    Args:
-        reply: with a `trouble`.
-        url: the server's address.
-        deadline: seconds it was waited for.
-        whose: what the server is, as in `backend`.
-    """
-    address = httpx.URL(url)
-    host = address.host
-    secure = url.replace("http://", "https://", 1)
-    return {
-        "name": (
-            f"There is no computer named {host!r} in the eyes of this one.",
-            f"Correct the name in {url}, or use the {whose}'s IP address.",
-        ),
-        "refused": (
-            f"Nothing listens at {url} (connection refused).",
-            f"Start the {whose}, and check the port. In a container, `localhost` is the container: use the host.",
-        ),
-        "timeout": (
-            f"{url} did not answer within {deadline:g} s.",
-            f"Check the address, and that no firewall is in between; if the {whose} is busy, see its log.",
-        ),
-        "tls": (
-            f"The certificate of {url} is not trusted: {reply.detail}.",
-            "Use a certificate for this host name from a known authority, or http:// inside a private network.",
-        ),
-        "plain": (
-            f"{url} does not speak TLS.",
-            f"Write {url.replace('https://', 'http://', 1)} instead.",
-        ),
-    }.get(
-        reply.trouble,
-        (
-            f"{url} broke the connection off: {reply.detail}.",
-            f"If it speaks TLS, write {secure}; otherwise see the {whose}'s log."
-            if address.scheme == "http"
-            else f"See the {whose}'s log.",
-        ),
-    )

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import contextlib
+from dataclasses import dataclass, field, replace
+
+from label_studio_sdk.label_interface import LabelInterface
 
 from ..errors import UsageError, one_line
+from ..label_studio.project import LabelStudioApi
 from ..wire.deadlines import Deadlines
-from .backend import Examination
+from . import access, backend, connection, project, reachable_media
 from .caller import Caller
-from .findings import Finding
-from .label_studio import Inquiry
-from .scene import Scene, interface, sample_tasks
+from .findings import Finding, Findings
+from .played_project import PlayedProject
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is to be looked at. `url` is the backend's address from here, `url_for_label_studio` the other one."""
+    """What is to be looked at."""
 
     url: str
+    """The backend's address from here."""
     url_for_label_studio: str = ""
+    """Its address from Label Studio's machine, where that is another one."""
     user: str = ""
     password: str = field(default="", repr=False)
     webhook_secret: str = field(default="", repr=False)
+    """What events carry in the header `X-Webhook-Secret`."""
     label_studio_url: str = ""
+    """Without it, the backend alone is looked at."""
     label_studio_api_key: str = field(default="", repr=False)
     project: int | None = None
+    """The project's number in Label Studio."""
     label_config: str = ""
+    """XML; without it that of the project, else a made-up one."""
     deadlines: Deadlines = field(default_factory=Deadlines)
 
 
@@ -35,40 +44,46 @@ def examine(question: Question) -> list[Finding]:
     Raises:
         UsageError: the labeling config that was given cannot be understood.
     """
-    scene = _scene(question)
+    played = _given(question)
     if not question.label_studio_url:
-        return list(_play(question, scene).findings)
-    seen = question.url_for_label_studio or question.url
-    inquiry = Inquiry(question.label_studio_url, question.label_studio_api_key, question.project, seen)
-    try:
-        inquiry.prepare(scene)
-        played = _play(question, scene)
-        inquiry.compare(played.state, webhook_refused=played.webhook_refused, secret=question.webhook_secret)
-    finally:
-        inquiry.close()
-    return [*played.findings, *inquiry.findings]
+        return list(_play(question, played).findings)
+    findings = Findings("Label Studio")
+    api = access.open_api(question.label_studio_url, question.label_studio_api_key, findings)
+    if api is None:
+        return [*_play(question, played).findings, *findings]
+    with contextlib.closing(api):
+        about_backend = _examine_both(question, played, api, findings)
+    return [*about_backend, *findings]
 
 
-def _play(question: Question, scene: Scene) -> Examination:
-    if not scene.tasks:
-        scene.tasks = sample_tasks(scene.label_config, 2, question.label_studio_url)
+def _examine_both(question: Question, played: PlayedProject, api: LabelStudioApi, findings: Findings) -> Findings:
+    """What is found about the backend; what is found about Label Studio goes into `findings`."""
+    url, token = question.label_studio_url.rstrip("/"), question.label_studio_api_key
+    played = replace(played, label_studio_url=url, label_studio_api_key=token)
+    found = project.read(api, question.project, findings)
+    if found is None:
+        return _play(question, played).findings
+    seen = (question.url_for_label_studio or question.url).rstrip("/")
+    connected = connection.find(api, found, seen, findings)
+    played = connection.played(connected, played, findings)
+    examined = _play(question, played)
+    connection.compare(connected, examined, findings, secret=question.webhook_secret)
+    reachable_media.check(found, url, token, findings)
+    return examined.findings
+
+
+def _play(question: Question, played: PlayedProject) -> backend.Examined:
     caller = Caller(question.url, question.user, question.password, question.deadlines)
+    with contextlib.closing(caller):
+        return backend.examine(caller, played.with_tasks(question.label_studio_url))
+
+
+def _given(question: Question) -> PlayedProject:
+    headers = {"X-Webhook-Secret": question.webhook_secret} if question.webhook_secret else {}
+    if not question.label_config:
+        return PlayedProject(webhook_headers=headers)
     try:
-        examination = Examination(caller, scene)
-        examination.run()
-    finally:
-        caller.close()
-    return examination
-
-
-def _scene(question: Question) -> Scene:
-    scene = Scene()
-    if question.webhook_secret:
-        scene.webhook_headers = {"X-Webhook-Secret": question.webhook_secret}
-    if question.label_config:
-        try:
-            interface(question.label_config).validate()
-        except Exception as error:  # the SDK raises many kinds for a config it does not understand
-            raise UsageError(f"The labeling config is not understood: {one_line(error)}") from error
-        scene.label_config, scene.config_given = question.label_config, True
-    return scene
+        LabelInterface(question.label_config).validate()
+    except Exception as error:  # the SDK raises many kinds for a config it does not understand
+        raise UsageError(f"The labeling config is not understood: {one_line(error)}") from error
+    return PlayedProject(webhook_headers=headers, label_config=question.label_config, config_given=True)

@@ -1,4 +1,4 @@
-"""What the doctor has to say: findings, each with what is and how to mend it. Printing is the command's task."""
+"""What the doctor has to say: findings, each with its fix. Printing is the command's task."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ class Status(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was checked. `about`: `backend` or `Label Studio`; `fix` is empty when all is well."""
+    """One thing that was checked."""
 
     about: str
+    """`backend` or `Label Studio`."""
     check: str
+    """The name of the check."""
     status: Status
     what: str
+    """What is the case."""
     fix: str = ""
+    """What to do about it; empty when all is well."""
 
 
 class Findings:

@@ -1,4 +1,4 @@
-"""`label-studio-ml doctor` with a real Label Studio: what is wrong there is found, and how to mend it."""
+"""`label-studio-ml doctor` with a real Label Studio: what is wrong there is found, and how to fix it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_tokens_of_both_kinds_work_and_others_are_explained(
     assert "has expired" in old["what"]
     access = label_studio.call("POST", "/api/token/refresh/", {"refresh": personal})["access"]
     short = examined(label_studio, server.url, project, token=access)["token"]
-    assert "access token, which lives for minutes only" in short["what"]
+    assert "access token, which is valid for minutes only" in short["what"]
     for one in (garbage, unknown, old, short):
         assert (one["status"], "Personal Access Token" in one["fix"]) == ("problem", True)
 
@@ -66,7 +66,7 @@ def test_tokens_of_both_kinds_work_and_others_are_explained(
             handed = examined(label_studio, server.url, project, token=personal)["backend's token"]
         finally:
             api.call("POST", "api/jwt/settings", {"api_tokens_enabled": True, "legacy_api_tokens_enabled": True})
-    assert "the organisation does not take these any more" in legacy["what"]
+    assert "the organisation does not accept these any more" in legacy["what"]
     assert "Use a personal access token" in legacy["fix"]
     assert handed["status"] == "warning"
     assert f"LABEL_STUDIO_URL={label_studio.url} and LABEL_STUDIO_API_KEY" in handed["fix"]
@@ -156,11 +156,13 @@ def test_why_label_studio_shows_a_backend_as_disconnected_is_found(label_studio:
         backend.slow.clear()
         backend.user, backend.password, backend.open_paths = "label", "studio", set()
         locked = examined(label_studio, backend.url, project, *LOCKED)
-        assert "no or a wrong user and password" in locked["connection"]["what"]
+        assert "no user and password for " in locked["connection"]["what"]
+        assert locked["connection"]["what"].endswith(", or wrong ones.")
         assert "--basic-auth-user USER" in locked["connection"]["fix"]
         backend.open_paths = {"/health"}
         locked = examined(label_studio, backend.url, project, *LOCKED)
-        assert "no or a wrong user and password" in locked["connection"]["what"]
+        assert "no user and password for " in locked["connection"]["what"]
+        assert locked["connection"]["what"].endswith(", or wrong ones.")
         assert "The user is 'label' now." in connect(label_studio, backend.url, project, *LOCKED)
         assert wrong(examined(label_studio, backend.url, project, *LOCKED)) == set()
         backend.answers["/setup"] = lambda _: (500, {"error": "no weights"})

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from label_studio_ml.doctor.backend import Examination
+from label_studio_ml.doctor import backend as doctor_backend
 from label_studio_ml.doctor.caller import Caller
 from label_studio_ml.doctor.findings import Finding, Status
-from label_studio_ml.doctor.scene import Scene, sample_tasks
+from label_studio_ml.doctor.played_project import PlayedProject, sample_tasks
 from label_studio_ml.wire.deadlines import Deadlines
 from tests.support.doctor_findings import PATIENT, bad, look, the_one
 from tests.support.in_process_backend import CONFIG, region
@@ -25,7 +25,12 @@ def predicting(make: Callable[[Any], Any]) -> Pretend:
 
 
 @pytest.mark.parametrize(
-    ("results", "said"), [(1, "one by one"), (3, "throws all of them away"), (0, "throws all of them away")]
+    ("results", "said"),
+    [
+        (1, "one by one"),
+        (3, "discards all of them without an error message"),
+        (0, "discards all of them without an error message"),
+    ],
 )
 def test_a_wrong_number_of_results_is_found_with_what_label_studio_makes_of_it(results: int, said: str) -> None:
     with serving(predicting(lambda _: [{"result": []}] * results)) as backend:
@@ -119,8 +124,9 @@ def clicked(pretend: Pretend) -> list[Finding]:
     """What is found where a project has interactive preannotations on."""
     with serving(pretend) as backend:
         caller = Caller(backend.url, deadlines=Deadlines(**PATIENT))
-        scene = Scene(label_config=CONFIG, config_given=True, tasks=sample_tasks(CONFIG, 2), interactive=True)
-        found = list(Examination(caller, scene).run())
+        tasks = sample_tasks(CONFIG, 2)
+        played = PlayedProject(label_config=CONFIG, config_given=True, tasks=tasks, interactive=True)
+        found = list(doctor_backend.examine(caller, played).findings)
         caller.close()
         return found
 

@@ -28,7 +28,7 @@ def test_where_nothing_listens_it_says_so_and_to_start_it() -> None:
 
 def test_a_name_that_nobody_has_is_said_to_be_wrong() -> None:
     found = the_one(look("http://no-such-host.invalid:9090"))
-    assert "no computer named 'no-such-host.invalid'" in found.what
+    assert "host name 'no-such-host.invalid' cannot be resolved" in found.what
     assert "Correct the name" in found.fix
 
 
@@ -38,7 +38,7 @@ def test_a_server_that_never_answers_is_told_from_a_slow_one() -> None:
         silent.listen()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("label_studio_ml.doctor.backend.PATIENCE", 0.2)
+            patch.setattr("label_studio_ml.doctor.health.PATIENCE", 0.2)
             found = the_one(look(url, deadlines={"health": 0.1}))
     assert "did not answer within 0.1 s" in found.what
     assert "firewall" in found.fix
