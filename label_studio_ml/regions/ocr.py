@@ -70,14 +70,11 @@ def ocr(
     frame = Frame.of(size, normalized=normalized)
     shape = geometry.rectangle_value(frame, geometry.box_given(frame, xyxy, xywh, cxcywh), rotation)
     kind, labels = labelled("rectangle", None if label_name else label)
-    parts: list[tuple[str, str, dict[str, Any]]] = [(from_name, kind, {**shape, **labels})]
+    parts = [(from_name, kind, labels), (text_name, "textarea", {"text": [text]})]
     if label_name and label is not None:
-        parts.append((label_name, "labels", {**shape, "labels": label_list(label)}))
-    parts.append((text_name, "textarea", {**shape, "text": [text]}))
-    shared = id or uuid.uuid4().hex[:10]
-    return [
-        build(name, to_name, kind, value, score=score, id=shared, **frame.stored) for name, kind, value in parts
-    ]
+        parts.insert(1, (label_name, "labels", {"labels": label_list(label)}))
+    given = {"score": score, "id": id or uuid.uuid4().hex[:10], **frame.stored}
+    return [build(name, to_name, kind, {**shape, **said}, **given) for name, kind, said in parts]
 
 
 def read_ocr(result: Iterable[Mapping[str, Any]], text_name: str, *, size: Size | None = None) -> list[Word]:

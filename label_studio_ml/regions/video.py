@@ -92,19 +92,27 @@ def video_rectangle(
     >>> [(key["frame"], key["time"], key["x"], key["enabled"]) for key in region["value"]["sequence"]]
     [(1, 0.04, 0.0, True), (2, 0.08, 2.0, False)]
     """
-    frame, rate, count = Frame.of(size, normalized=normalized), finite(fps, "fps"), whole(frames, "frames")
+    frame, rate, count = Frame.of(size, normalized=normalized), _rate(fps), whole(frames, "frames")
+    shapes = _shapes(frame, count, (xyxy, xywh, cxcywh), rotation or {})
+    value = {"framesCount": count, "duration": count / rate, "sequence": _sequence(shapes, rate, stride)}
+    labels = {} if label is None else {"labels": label_list(label)}
+    return build(from_name, to_name, "videorectangle", {**value, **labels}, score=score, id=id)
+
+
+def _rate(fps: Any) -> float:
+    rate = finite(fps, "fps")
     if rate <= 0:
         raise RegionError(f"The fps must be more than 0, not {rate:g}.")
-    shapes = _shapes(frame, count, (xyxy, xywh, cxcywh), rotation or {})
+    return rate
+
+
+def _sequence(shapes: Mapping[int, dict[str, float]], rate: float, stride: int) -> list[dict[str, Any]]:
+    """The boxes as Label Studio keeps them: when each is shown, and whether the object is still there after it."""
     following = [*list(shapes)[1:], math.inf]
-    sequence = [
+    return [
         {**shape, "frame": at + 1, "time": (at + 1) / rate, "enabled": then - at <= stride}
         for (at, shape), then in zip(shapes.items(), following, strict=True)
     ]
-    value: dict[str, Any] = {"framesCount": count, "duration": count / rate, "sequence": sequence}
-    if label is not None:
-        value["labels"] = label_list(label)
-    return build(from_name, to_name, "videorectangle", value, score=score, id=id)
 
 
 def _shapes(
