@@ -192,3 +192,4 @@ def configure(level: str, process: str) -> None:
     root.setLevel(level)
     for chatty in ("httpx", "httpcore", "urllib3", "asyncio", "alembic", "sqlalchemy"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # who makes an attempt says itself what went wrong

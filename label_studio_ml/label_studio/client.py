@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import time
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +14,7 @@ from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
 
 from ..errors import LabelStudioError, one_line
+from . import retries
 
 PAGE_SIZE = 100
 _ATTEMPTS = 4
@@ -140,34 +140,45 @@ def _page(client: LabelStudio, project_id: str, page: int, attempts: int) -> dic
     return _get(client, "api/tasks", params, f"the tasks of project {project_id} (page {page})", attempts)
 
 
+class _Unavailable(Exception):
+    """Label Studio cannot be reached, is overloaded, or fails: it may answer in a moment."""
+
+
 def _get(client: LabelStudio, path: str, params: dict[str, Any], what: str, attempts: int) -> dict[str, Any]:
-    http = client._client_wrapper.httpx_client  # noqa: SLF001 - the typed calls drop fields of tasks
     problem = ""
-    for attempt in range(attempts):
-        if attempt:
-            time.sleep(2**attempt / 2)
+    try:
+        for attempt in retries.attempts(attempts, on=_Unavailable):
+            with attempt:
+                return _get_once(client, path, params, what)
+    except _Unavailable as error:
+        problem = str(error)
+    raise _not_given(what, problem)
+
+
+def _get_once(client: LabelStudio, path: str, params: dict[str, Any], what: str) -> dict[str, Any]:
+    http = client._client_wrapper.httpx_client  # noqa: SLF001 - the typed calls drop fields of tasks
+    try:
+        response = http.request(path, method="GET", params=params, request_options={"max_retries": 0})
+    except (httpx.HTTPError, ApiError) as error:
+        raise _Unavailable(one_line(error)) from error
+    status = response.status_code
+    if status == 200:
         try:
-            response = http.request(path, method="GET", params=params, request_options={"max_retries": 0})
-        except (httpx.HTTPError, ApiError) as error:
-            problem = one_line(error)
-            continue
-        if response.status_code in (401, 403):
-            raise LabelStudioError(
-                f"Label Studio refused its token for {what} (status {response.status_code}). "
-                "Set LABEL_STUDIO_API_KEY to a valid one."
-            )
-        if response.status_code == 200:
-            try:
-                answer: dict[str, Any] = response.json()
-            except ValueError:
-                raise LabelStudioError(f"What answers at LABEL_STUDIO_URL for {what} is no Label Studio.") from None
-            return answer
-        problem = f"status {response.status_code}"
-        if response.status_code == 404:
-            problem = "it is not there, or the token may not see it"
-        if response.status_code < 500 and response.status_code != 429:
-            break
-    raise LabelStudioError(
+            answer: dict[str, Any] = response.json()
+        except ValueError:
+            raise LabelStudioError(f"What answers at LABEL_STUDIO_URL for {what} is no Label Studio.") from None
+        return answer
+    if status in (401, 403):
+        raise LabelStudioError(
+            f"Label Studio refused its token for {what} (status {status}). Set LABEL_STUDIO_API_KEY to a valid one."
+        )
+    if status >= 500 or status == 429:
+        raise _Unavailable(f"status {status}")
+    raise _not_given(what, "it is not there, or the token may not see it" if status == 404 else f"status {status}")
+
+
+def _not_given(what: str, problem: str) -> LabelStudioError:
+    return LabelStudioError(
         f"Label Studio did not give {what}: {problem}. Is LABEL_STUDIO_URL right, and is it reachable from here?"
     )
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..errors import LabelStudioError
+from . import retries
 from .project import CallRefused, Json, LabelStudioApi
 
 ATTEMPTS = 6
-PAUSE = 1.0
-"""Seconds before the second attempt; each further pause is twice as long."""
 _PAGE = 500  # Label Studio takes 250 MB in a request, proxies in front of it often less
 _PAGE_BYTES = 4_000_000
 _LOOK_UP = 100  # tasks in the query of an address, which proxies cut at some kilobytes
@@ -96,18 +94,12 @@ def _pages(predictions: Sequence[dict[str, Any]]) -> Iterator[list[Json]]:
 def _write_page(api: LabelStudioApi, project: int, page: list[Json], attempts: int) -> int:
     """Write what is missing of a page, and look again what that is after each failure: it may have got through."""
     missing: list[Json] | None = None
-    for attempt in range(attempts):
-        if attempt:
-            time.sleep(PAUSE * 2 ** (attempt - 1))
-        try:
+    for attempt in retries.attempts(attempts, on=functools.partial(_passing, project)):
+        with attempt:
             left = _missing(api, project, page)
             missing = left if missing is None else missing
             return len(missing) - _send(api, project, left, page)
-        except CallRefused as refused:
-            if attempt + 1 == attempts or not _passing(refused):
-                raise
-            _log.info("Writing predictions of project %s again: %s", project, refused)
-    return 0
+    raise AssertionError("The last attempt has raised.")
 
 
 def _missing(api: LabelStudioApi, project: int, page: list[Json]) -> list[Json]:
@@ -200,9 +192,12 @@ def _post(api: LabelStudioApi, path: str, body: object) -> Json:
     return answer
 
 
-def _passing(refused: CallRefused) -> bool:
+def _passing(project: int, error: Exception) -> bool:
     """Whether it may be better in a moment."""
-    return refused.status in (0, 408, 429) or refused.status >= 500
+    passes = isinstance(error, CallRefused) and (error.status in (0, 408, 429) or error.status >= 500)
+    if passes:
+        _log.info("Writing predictions of project %s did not work: %s", project, error)
+    return passes
 
 
 def _explained(refused: CallRefused, project: int) -> LabelStudioError:

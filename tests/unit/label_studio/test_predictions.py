@@ -16,6 +16,7 @@ import pytest
 
 from label_studio_ml.errors import LabelStudioError
 from label_studio_ml.label_studio import predictions as late
+from label_studio_ml.label_studio import retries
 
 Json = dict[str, Any]
 PROJECT = 7
@@ -136,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def label_studio(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setattr(late, "PAUSE", 0.001)
+    monkeypatch.setattr(retries, "PAUSE", 0.001)
     store = Store(tasks=set(range(1, 31)))
     handler = type("Handler", (_Handler,), {"store": store})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
