@@ -5,15 +5,15 @@ BackendError
 │   ├── SourceError           the folder or script holds no usable model class
 │   └── SettingError          a setting has a value that makes no sense
 ├── RequestError              what a client sent is wrong (names the field)
-│   ├── BodyTooLarge
+│   ├── BodyTooLarge          the body has more bytes than are accepted
 │   ├── ClientGone            it closed its connection before it had the answer
 │   ├── NotFound              the job or version asked for does not exist
-│   └── Gone                  it does not exist any more: nobody needs to ask again
+│   └── Gone                  it existed once, and never will again
 ├── ModelError                the author's code failed
 │   ├── LoadError             importing the module or constructing the class failed
 │   ├── PredictError          predict() failed
 │   │   └── InvalidPrediction what it returned cannot be stored or shown (names the reason and the control)
-│   ├── RegionError           something found cannot be a region, or a region cannot be read (see regions)
+│   ├── RegionError           something found cannot be a region, or a region cannot be read
 │   └── FitError              fit() failed
 ├── Unavailable               try again later
 │   ├── WorkerDied            the process answering this request ended

@@ -12,8 +12,8 @@ import typer
 from .. import settings
 from ..errors import UsageError
 from ..settings import Settings
-from . import backend
 from .options import LabelStudioKey, LabelStudioUrl, Password, Running, SeenUrl, User, WebhookSecret
+from .running import address_of, check_webhook, state_of
 
 if TYPE_CHECKING:
     from ..label_studio.connect import Connection
@@ -72,10 +72,10 @@ def connect_command(
     )
     _require_label_studio(config)
     params = _json_object(extra_params)
-    url = backend.address(target)
-    state = backend.state(url, config)
+    url = address_of(target)
+    state = state_of(url, config)
     if state.get("webhook_events") is not None:
-        backend.check_webhook(url, config)
+        check_webhook(url, config)
     from ..label_studio.connect import Connection
 
     connection = Connection(

@@ -1,4 +1,4 @@
-"""`label-studio-ml doctor`: play Label Studio before a running backend, and say what would go wrong."""
+"""`label-studio-ml doctor`: call a running backend as Label Studio does, and say what would go wrong."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .. import settings
 from ..errors import UsageError
 from ..settings import Settings
 from ..wire.deadlines import Deadlines
-from . import backend
 from .options import LabelStudioKey, LabelStudioUrl, Password, Running, SeenUrl, User, WebhookSecret
+from .running import address_of
 
 if TYPE_CHECKING:
     from ..doctor.findings import Finding
@@ -62,7 +62,7 @@ def doctor_command(
     """Find out why predictions do not appear, or would not.
 
     Makes the calls that Label Studio makes, with its deadlines, to a running backend of this or an older package,
-    and leaves no marks there. With Label Studio's address and a token it also looks at how a project is connected.
+    and changes nothing there. With Label Studio's address and a token it also looks at how a project is connected.
 
     Exit status: 0 if there is no problem, 1 if there is one, 2 if the command makes no sense as given.
     """
@@ -73,7 +73,7 @@ def doctor_command(
         basic_auth_pass=basic_auth_pass,
         webhook_secret=webhook_secret,
     )
-    url = backend.address(target)
+    url = address_of(target)
     from ..doctor.examine import Question, examine
     from ..doctor.findings import worst
 

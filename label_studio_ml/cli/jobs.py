@@ -1,4 +1,4 @@
-"""`label-studio-ml jobs …`: trainings that wait, run, or are over."""
+"""`label-studio-ml jobs …`: trainings that wait, run, or have ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..wire.replies import JobDetails
 from . import backend
 from .options import Password, Project, Target, Url, User, ago, metrics, show_table
 
-jobs_app = typer.Typer(no_args_is_help=True, help="Trainings that wait, run, or are over.", rich_markup_mode=None)
+jobs_app = typer.Typer(no_args_is_help=True, help="Trainings that wait, run, or have ended.", rich_markup_mode=None)
 JobId = Annotated[str, typer.Argument(help="The job's id, as `list` shows it.")]
 
 
@@ -59,7 +59,7 @@ def show_job(
 def job_logs(
     job: JobId,
     target: Target = ".",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is over.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
     url: Url = None,
     basic_auth_user: User = None,
     basic_auth_pass: Password = None,
@@ -87,7 +87,7 @@ def cancel_job(
     basic_auth_user: User = None,
     basic_auth_pass: Password = None,
 ) -> None:
-    """End a job that waits or runs; its events are done with."""
+    """End a job that waits or runs; its events will not be trained on."""
     server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
     state = server.cancel_job(job).state
     ending = "is being ended" if state == "started" else f"is {state}"
@@ -102,7 +102,7 @@ def retry_job(
     basic_auth_user: User = None,
     basic_auth_pass: Password = None,
 ) -> None:
-    """Run the events of a job that is over once more, as a new job."""
+    """Run the events of a finished job again, as a new job."""
     server = backend.reach(target, url, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
     typer.echo(f"Queued as job {server.retry_job(job).job}.")
 

@@ -78,7 +78,7 @@ def spread(arguments: list[str]) -> list[str]:
 
 
 def main() -> None:
-    """Run the command line; errors of ours become one line and a non-zero exit status."""
+    """Run the command line; our own errors become one line and a non-zero exit status."""
     try:
         app(spread(sys.argv[1:]))
     except BackendError as error:

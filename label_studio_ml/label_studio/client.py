@@ -33,7 +33,7 @@ _ANNOTATED = {
 
 
 def sdk_client(hostname: str, token: str, *, verify: bool = True) -> LabelStudio:
-    """An SDK client for one Label Studio and token; its connections are closed when it is let go.
+    """An SDK client for one Label Studio and token; its connections are closed with it.
 
     Args:
         hostname: Label Studio's address, as in `http://localhost:8080`.
@@ -53,7 +53,7 @@ def sdk_client(hostname: str, token: str, *, verify: bool = True) -> LabelStudio
 
 
 def working_token(client: LabelStudio) -> str:
-    """A token that Label Studio takes right now: a personal access token is exchanged, and again when it is over.
+    """A token that Label Studio takes right now; a personal access token is exchanged for one.
 
     Raises:
         LabelStudioError: Label Studio does not exchange it.
@@ -166,7 +166,7 @@ def _get_once(client: LabelStudio, path: str, params: dict[str, Any], what: str)
         try:
             answer: dict[str, Any] = response.json()
         except ValueError:
-            raise LabelStudioError(f"What answers at LABEL_STUDIO_URL for {what} is no Label Studio.") from None
+            raise LabelStudioError(f"What answers at LABEL_STUDIO_URL is not Label Studio ({what}).") from None
         return answer
     if status in (401, 403):
         raise LabelStudioError(

@@ -11,7 +11,7 @@ from .project import CallRefused, Json, LabelStudioApi
 from .sentences import Meaning, cause
 
 CONNECTED = ("CO", "TR", "PR")
-"""The states in which Label Studio gets on with a backend."""
+"""The states of a backend that Label Studio reaches: connected, training, predicting."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ _FEW = 20
 # ms a task, where a call for one prediction takes 25 to 70 ms.
 _TASKS_PER_CALL = 100
 _UNWANTED = (400, 413)  # the fault is in the predictions
-_PATIENCE = 300  # seconds that a call may take
+_TIMEOUT = 300  # seconds that a call may take
 _log = logging.getLogger(__name__)
 
 
@@ -94,7 +94,7 @@ def _pages(predictions: Sequence[dict[str, Any]]) -> Iterator[list[Json]]:
 def _write_page(api: LabelStudioApi, project: int, page: list[Json], attempts: int) -> int:
     """Write what is missing of a page, and look again what that is after each failure: it may have got through."""
     missing: list[Json] | None = None
-    for attempt in retries.attempts(attempts, on=functools.partial(_passing, project)):
+    for attempt in retries.attempts(attempts, on=functools.partial(_may_pass, project)):
         with attempt:
             left = _missing(api, project, page)
             missing = left if missing is None else missing
@@ -138,7 +138,7 @@ def _tasks(api: LabelStudioApi, project: int, ids: list[int]) -> list[Json]:
     try:
         return list(answer["tasks"])
     except (KeyError, TypeError):
-        raise LabelStudioError("What answers at LABEL_STUDIO_URL is no Label Studio.") from None
+        raise LabelStudioError("What answers at LABEL_STUDIO_URL is not Label Studio.") from None
 
 
 def _send(api: LabelStudioApi, project: int, predictions: list[Json], page: list[Json]) -> int:
@@ -183,7 +183,7 @@ def _tasks_of(api: LabelStudioApi, project: int) -> int:
 
 
 def _post(api: LabelStudioApi, path: str, body: object) -> Json:
-    answer = api.call("POST", path, body, patience=_PATIENCE)
+    answer = api.call("POST", path, body, timeout=_TIMEOUT)
     if not isinstance(answer, dict):  # what a redirect makes of a POST, most often
         raise LabelStudioError(
             "Label Studio did not store predictions but listed them. Set LABEL_STUDIO_URL to the address that it "
@@ -192,7 +192,7 @@ def _post(api: LabelStudioApi, path: str, body: object) -> Json:
     return answer
 
 
-def _passing(project: int, error: Exception) -> bool:
+def _may_pass(project: int, error: Exception) -> bool:
     """Whether it may be better in a moment."""
     passes = isinstance(error, CallRefused) and (error.status in (0, 408, 429) or error.status >= 500)
     if passes:

@@ -45,28 +45,28 @@ class LabelStudioApi:
             LabelStudioError: the token has expired or is malformed.
         """
         self.url = url.rstrip("/")
-        self._client = client.sdk_client(url, token, verify=verify)  # closes its connections when it is let go
+        self._client = client.sdk_client(url, token, verify=verify)  # closes its connections in the end
         self._http = self._client._client_wrapper.httpx_client  # noqa: SLF001 - the typed calls drop fields
 
     def close(self) -> None:
         """Close its connections."""
         self._http.httpx_client.close()
 
-    def call(self, method: str, path: str, body: object = None, *, patience: int = 60, **params: object) -> Any:
+    def call(self, method: str, path: str, body: object = None, *, timeout: int = 60, **params: object) -> Any:
         """Make one call, without retries, and return the decoded answer (None without content).
 
         Args:
             method: of HTTP.
             path: relative to Label Studio's address, without a slash before it.
             body: what to send as JSON.
-            patience: seconds to wait for the answer.
+            timeout: seconds to wait for the answer.
             **params: of the query.
 
         Raises:
             CallRefused: Label Studio does not answer, or not with success.
         """
         try:
-            options: Any = {"max_retries": 0, "timeout_in_seconds": patience}
+            options: Any = {"max_retries": 0, "timeout_in_seconds": timeout}
             reply = self._http.request(
                 path, method=method, json=body, params=params or None, request_options=options
             )
@@ -157,7 +157,7 @@ class LabelStudioApi:
         """Have predictions made for all tasks; answers when they are stored."""
         everything = {"selectedItems": {"all": True, "excluded": []}}
         action = "retrieve_tasks_predictions"
-        self.call("POST", "api/dm/actions", everything, patience=3600, id=action, project=project)
+        self.call("POST", "api/dm/actions", everything, timeout=3600, id=action, project=project)
 
     # Questions that change nothing, because something else in them is always wrong
 

@@ -338,7 +338,7 @@ def test_the_address_of_a_server_is_not_taken_from_a_file_of_somebody_else(tmp_p
     if os.getuid() != 0:
         pytest.skip("only root can make a file somebody else's")
     from label_studio_ml import settings
-    from label_studio_ml.cli.backend import running_at
+    from label_studio_ml.cli.running import running_at
 
     config = settings.load({}, model_dir=tmp_path)
     planted = tmp_path / "server.json"
