@@ -21,6 +21,7 @@ from label_studio_ml.errors import MediaError
 from label_studio_ml.model import LabelStudioMLBase
 from scripts.label_studio import CallError, LabelStudio, LabelStudioServer
 from scripts.processes import Process, free_port, wait_until
+from tests.support import local_http
 from tests.support.paths import BACKENDS
 from tests.support.servers import StartServer
 
@@ -189,7 +190,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
         if process.exit_code is not None:
             raise RuntimeError(process.log)
         try:
-            return httpx.get(f"{url}/moto-api/", trust_env=False).status_code == 200
+            return local_http.get(f"{url}/moto-api/").status_code == 200
         except httpx.TransportError:
             return False
 

@@ -18,6 +18,7 @@ import pytest
 
 import label_studio_ml
 from scripts.processes import Process, free_port, wait_until
+from tests.support import local_http
 from tests.support.paths import REPOSITORY
 from tests.support.servers import clean_environment
 
@@ -119,7 +120,7 @@ def test_the_image_installs_and_starts(image: Image) -> None:
         if server.exit_code is not None:
             raise RuntimeError(f"the server ended with {server.exit_code}:\n{server.log[-5000:]}")
         try:
-            reply = httpx.get(f"http://127.0.0.1:{port}/health", timeout=5, trust_env=False)
+            reply = local_http.get(f"http://127.0.0.1:{port}/health")
         except httpx.TransportError:
             return None
         return str(reply.json()["status"])

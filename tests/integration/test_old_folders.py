@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from scripts.processes import Process, free_port, wait_until
-from tests.support import old_folders
+from tests.support import local_http, old_folders
 from tests.support.in_process_backend import CONFIG, PROJECT, annotation
 from tests.support.paths import BACKENDS
 from tests.support.servers import COMMAND, clean_environment
@@ -74,14 +74,14 @@ def is_up(server: Process, url: str) -> bool:
     if server.exit_code is not None:
         raise RuntimeError(f"it ended with {server.exit_code}:\n{server.log[-5000:]}")
     try:
-        up: bool = httpx.get(f"{url}/health", timeout=5, trust_env=False).json()["status"] == "UP"
+        up: bool = local_http.get(f"{url}/health").json()["status"] == "UP"
     except httpx.TransportError:
         return False
     return up
 
 
 def client_for(url: str) -> httpx.Client:
-    return httpx.Client(base_url=url, timeout=30, trust_env=False)
+    return local_http.client(url, timeout=30)
 
 
 def setup(client: httpx.Client) -> str:

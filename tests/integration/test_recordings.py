@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support import local_http
 from tests.support.paths import BACKENDS, RECORDINGS
 from tests.support.servers import ServerProcess, servers
 
@@ -66,7 +67,7 @@ def test_health_says_that_the_server_is_up(client: httpx.Client) -> None:
 
 
 def test_setup_answers_with_a_version_within_the_three_seconds_it_is_given(client: httpx.Client) -> None:
-    client_with_label_studios_patience = httpx.Client(base_url=client.base_url, timeout=3, trust_env=False)
+    client_with_label_studios_patience = local_http.client(str(client.base_url), timeout=3)
     with client_with_label_studios_patience as impatient:
         reply = replay(impatient, load("02-connect-setup"))
 
@@ -102,7 +103,7 @@ def test_an_interactive_call_brings_the_clicked_region_to_predict(
 def test_every_event_is_acknowledged_within_the_second_it_is_given(
     client: httpx.Client, recording: Recording
 ) -> None:
-    with httpx.Client(base_url=client.base_url, timeout=1, trust_env=False) as impatient:
+    with local_http.client(str(client.base_url), timeout=1) as impatient:
         reply = replay(impatient, recording)
 
     assert reply.is_success, reply.text

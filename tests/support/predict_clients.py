@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx
 
+from tests.support import local_http
 from tests.support.obedient import Json, answered, body, expected
 from tests.support.servers import ServerProcess
 
@@ -18,7 +19,7 @@ class Crowd:
 
     def __init__(self, server: ServerProcess, size: int) -> None:
         limits = httpx.Limits(max_connections=size, max_keepalive_connections=size)
-        self._client = httpx.Client(base_url=server.url, timeout=120, trust_env=False, limits=limits)
+        self._client = local_http.client(server.url, timeout=120, limits=limits)
         self._pool = ThreadPoolExecutor(size)
 
     def send(self, content: bytes) -> Future[httpx.Response]:

@@ -13,6 +13,7 @@ import httpx
 
 from label_studio_ml.processes import channel
 from scripts.processes import Process, free_port, wait_until
+from tests.support import local_http
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "label-studio-ml"
 
@@ -71,12 +72,12 @@ class ServerProcess(Process):
 
     def client(self, auth: tuple[str, str] | None = None) -> httpx.Client:
         """A client whose calls are relative to the server's address."""
-        return httpx.Client(base_url=self.url, auth=auth, timeout=60, trust_env=False)
+        return local_http.client(self.url, auth=auth)
 
     def is_answering(self) -> bool:
         """Whether `/health` answers right now."""
         try:
-            return httpx.get(f"{self.url}/health", timeout=5, trust_env=False).status_code == 200
+            return local_http.get(f"{self.url}/health").status_code == 200
         except httpx.TransportError:
             return False
 
