@@ -84,31 +84,34 @@ def collect(
         return AnnotatedTasks(path, protocol.annotated_tasks([sent])), "request"
     hostname = settings.label_studio_url or project.hostname
     token = settings.label_studio_api_key or project.access_token
-    refusal: LabelStudioError | None = None
-    if hostname and token:
-        from ..label_studio import client
-
-        try:
-            # Where it has never answered, the address is most likely wrong, and events will have to do.
-            patience = {} if project.reached_at is not None else {"attempts": 2}
-            api = client.sdk_client(hostname, token, verify=settings.verify_ssl)
-            found = client.annotated_tasks(api, project.id, **patience)
-            tasks = AnnotatedTasks(path, found)
-        except LabelStudioError as error:
-            if project.reached_at is not None:
-                raise  # it has worked before: Label Studio is down, and will be back
-            refusal = error
-        else:
-            database.write(projects.reached, project.id)
-            return tasks, "label-studio"
-    until = job_events[-1].id if job_events else None
-    stored = database.read(_occurrences, project.id, until)
-    tasks = AnnotatedTasks(path, protocol.annotated_tasks(stored))
-    if refusal is not None:
+    if not (hostname and token):
+        return _of_events(project, job_events, database, path), "events"
+    try:
+        tasks = _of_label_studio(project, hostname, token, path, verify=settings.verify_ssl)
+    except LabelStudioError as error:
+        if project.reached_at is not None:
+            raise  # it has worked before: Label Studio is down, and will be back
+        tasks = _of_events(project, job_events, database, path)
         if not len(tasks):
-            raise refusal
-        _log.warning("%s Training on the %d tasks that events brought instead.", refusal, len(tasks))
-    return tasks, "events"
+            raise
+        _log.warning("%s Training on the %d tasks that events brought instead.", error, len(tasks))
+        return tasks, "events"
+    database.write(projects.reached, project.id)
+    return tasks, "label-studio"
+
+
+def _of_label_studio(project: Project, hostname: str, token: str, path: Path, *, verify: bool) -> AnnotatedTasks:
+    from ..label_studio import client
+
+    api = client.sdk_client(hostname, token, verify=verify)
+    # Where it has never answered, the address is most likely wrong, and events will have to do.
+    patience = {} if project.reached_at is not None else {"attempts": 2}
+    return AnnotatedTasks(path, client.annotated_tasks(api, project.id, **patience))
+
+
+def _of_events(project: Project, job_events: list[Event], database: Database, path: Path) -> AnnotatedTasks:
+    until = job_events[-1].id if job_events else None
+    return AnnotatedTasks(path, protocol.annotated_tasks(database.read(_occurrences, project.id, until)))
 
 
 def _sent_along(job_events: list[Event]) -> tuple[str, Any] | None:
