@@ -17,7 +17,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from sqlalchemy import Connection
 
 from .. import settings as settings_module
-from ..author import source
+from ..author import loading
 from ..errors import BackendError, LoadError, one_line
 from ..processes.messages import Source
 from ..stage import samples
@@ -92,7 +92,7 @@ def _imported(subject: Source | type[Any], report: Report, tell: Callable[[Check
     report.checks.append(check)
     try:
         with clock(check):
-            return source.load(subject)
+            return loading.load(subject)
     except LoadError as error:
         cause = error.__cause__
         found = Problem(
