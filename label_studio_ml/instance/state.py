@@ -7,7 +7,6 @@ so that it is there whatever the author's `__init__` does.
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -148,12 +147,12 @@ class InstanceState:
     @property
     def extra_params(self) -> dict[str, Any]:
         """What was typed into "extra params" when the backend was connected."""
-        return copy.deepcopy(self.project.extra_params)  # the author's to change
+        return _copy(self.project.extra_params)  # the author's to change
 
     @property
     def train_output(self) -> dict[str, Any]:
         """What fit() returned for this version."""
-        return copy.deepcopy(self.version.train_output)  # the author's to change
+        return _copy(self.version.train_output)  # the author's to change
 
     def get(self, key: str) -> Any:
         """A value; None when it is not set."""
@@ -259,3 +258,9 @@ def prepared(state: InstanceState) -> Iterator[None]:
 def take_prepared() -> InstanceState:
     """The state meant for the instance that is being made right now."""
     return _prepared.get() or standalone()
+
+
+def _copy(value: dict[str, Any]) -> dict[str, Any]:
+    """A copy of JSON, however deeply it is nested: `copy.deepcopy` gives up where decoding does not."""
+    copied: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(value))
+    return copied

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from .. import __version__
 from ..processes.messages import REASONS, Problem
+from ..wire.replies import ServedProject
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 100.0)
 _TASKS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
@@ -62,25 +63,11 @@ class _Requests(Collector):
         self.call_seconds = Histogram(_SECONDS)
         self.batch = Histogram(_TASKS)
         self.merged = 0
-        self.memory: Callable[[], dict[str, int]] = dict
-        self.versions: Callable[[], list[dict[str, str]]] = list
 
     def collect(self) -> Iterable[Metric]:
         """Called by the library when somebody asks for the figures."""
         yield from self._of_http()
         yield from self._of_predict()
-        memory = GaugeMetricFamily(
-            f"{_PREFIX}_worker_resident_memory_bytes", "Memory of a predict worker.", labels=["worker"]
-        )
-        for worker, size in self.memory().items():
-            memory.add_metric([worker], size)
-        yield memory
-        served = GaugeMetricFamily(
-            f"{_PREFIX}_serving_version_info", "The version that serves a project.", labels=["project", "version"]
-        )
-        for project in self.versions():
-            served.add_metric([project["project"], project["model_version"]], 1)
-        yield served
 
     def _of_http(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
@@ -117,6 +104,44 @@ class _Requests(Collector):
             yield CounterMetricFamily(f"{_PREFIX}_{name}", text, value=value)
 
 
+class Gauges(Collector):
+    """What is looked up only when somebody asks."""
+
+    def __init__(
+        self,
+        queued_tasks: Callable[[], int],
+        ready: Callable[[], bool],
+        memory: Callable[[], dict[str, int]],
+        versions: Callable[[], list[ServedProject]],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            queued_tasks: how many tasks wait for a worker.
+            ready: whether the model is loaded.
+            memory: bytes of memory of each predict worker, by its number.
+            versions: the projects, each with the version that predicts for it.
+        """
+        self._queued_tasks, self._ready, self._memory, self._versions = queued_tasks, ready, memory, versions
+
+    def collect(self) -> Iterable[Metric]:
+        """Called by the library when somebody asks for the figures."""
+        yield GaugeMetricFamily(f"{_PREFIX}_queued_tasks", "Tasks waiting for a worker.", self._queued_tasks())
+        yield GaugeMetricFamily(f"{_PREFIX}_model_ready", "1 when the model is loaded.", float(self._ready()))
+        memory = GaugeMetricFamily(
+            f"{_PREFIX}_worker_resident_memory_bytes", "Memory of a predict worker.", labels=["worker"]
+        )
+        for worker, size in self._memory().items():
+            memory.add_metric([worker], size)
+        yield memory
+        versions = GaugeMetricFamily(
+            f"{_PREFIX}_serving_version_info", "The version that serves a project.", labels=["project", "version"]
+        )
+        for served in self._versions():
+            versions.add_metric([served.project, served.model_version], 1)
+        yield versions
+
+
 class Metrics:
     """The figures of one server."""
 
@@ -138,22 +163,12 @@ class Metrics:
         self.restarts = Counter(
             f"{_PREFIX}_worker_restarts", "Predict workers that had to be replaced.", registry=registry
         )
-        self._queued = Gauge(f"{_PREFIX}_queued_tasks", "Tasks waiting for a worker.", registry=registry)
-        self._ready = Gauge(f"{_PREFIX}_model_ready", "1 when the model is loaded.", registry=registry)
         build = Gauge(f"{_PREFIX}_build_info", "The version of this program.", ["version"], registry=registry)
         build.labels(__version__).set(1)
 
-    def watch(
-        self,
-        queued: Callable[[], float],
-        ready: Callable[[], float],
-        memory: Callable[[], dict[str, int]],
-        versions: Callable[[], list[dict[str, str]]],
-    ) -> None:
-        """Read these whenever somebody asks for the figures."""
-        self._queued.set_function(queued)
-        self._ready.set_function(ready)
-        self._requests.memory, self._requests.versions = memory, versions
+    def include(self, gauges: Gauges) -> None:
+        """Give these, too, whenever somebody asks for the figures."""
+        self.registry.register(gauges)
 
     def by_status(self, method: str, path: str) -> dict[int, Histogram]:
         """What counts the seconds of one call's requests, by the status of the reply."""
@@ -166,7 +181,7 @@ class Metrics:
         if requests > 1:
             self._requests.merged += requests
 
-    def problem(self, project_id: str, problem: Problem) -> None:  # noqa: ARG002 - projects are many
+    def problem(self, problem: Problem) -> None:
         """A task got no prediction."""
         reason = problem.reason if problem.reason in REASONS else "other"
         self.problems.labels(problem.kind, reason).inc()

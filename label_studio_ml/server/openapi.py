@@ -1,86 +1,21 @@
-"""The OpenAPI 3.1 document, built from the same structs that decode requests."""
+"""The OpenAPI 3.1 document, built from the same structs that decode requests and that handlers return."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from .. import __version__
 from ..wire.replies import Failure
-from ..wire.requests import MAX_NAME
+from . import statuses
+from .operations import NAME, Operation
 
-Handler = Callable[[Request], Awaitable[Response]] | Callable[[Scope, Receive, Send], Awaitable[Any]]
-"""What answers a call."""
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What the document says about one call.
-
-    `answer` is what a reply of the first status in `replies` holds as JSON, `also` further media types of it; every
-    other reply is an error. `query` names the parameters of the query, each with its schema.
-    """
-
-    method: str
-    path: str
-    summary: str
-    body: type[msgspec.Struct] | None = None
-    replies: tuple[int, ...] = (200,)
-    answer: type[msgspec.Struct] | None = None
-    also: tuple[tuple[str, dict[str, Any]], ...] = ()
-    query: tuple[tuple[str, dict[str, Any]], ...] = ()
-
-
-def get(
-    path: str,
-    summary: str,
-    answer: type[msgspec.Struct] | None,
-    *,
-    also: tuple[tuple[str, dict[str, Any]], ...] = (),
-    query: tuple[tuple[str, dict[str, Any]], ...] = (),
-    replies: tuple[int, ...] = (200,),
-) -> Operation:
-    """A call that changes nothing."""
-    return Operation("GET", path, summary, None, replies, answer, also, query)
-
-
-def post(
-    path: str,
-    summary: str,
-    body: type[msgspec.Struct] | None,
-    answer: type[msgspec.Struct],
-    replies: tuple[int, ...] = (200,),
-) -> Operation:
-    """A call with a body, or one that changes something."""
-    return Operation("POST", path, summary, body, replies, answer)
-
-
-NAME: dict[str, Any] = {"type": "string", "maxLength": MAX_NAME, "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"}
-"""The schema of ids in paths and queries."""
-
-TEXT: dict[str, Any] = {"type": "string"}
-
-_MEANING = {
-    200: "Done.",
-    201: "Stored; training happens in the background.",
-    400: "The request is not understood; the error names the field.",
-    401: "Wrong or missing credentials.",
-    403: "A browser made this request for a web page of another site.",
-    404: "There is no such thing.",
-    410: "There is no such job (any more).",
-    413: "The body is too large.",
-    500: "The model failed.",
-    503: "Not now; try again later.",
-}
 _LATER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}}}
 _SIGN_IN = {"WWW-Authenticate": {"description": "How to show who you are.", "schema": {"type": "string"}}}
+_WITHOUT_STORE = ("/health", "/openapi.json", "/metrics", "/")
 
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
@@ -111,13 +46,15 @@ def _entry(operation: Operation, schema_of: dict[Any, dict[str, Any]]) -> dict[s
     entry: dict[str, Any] = {
         "summary": operation.summary,
         "operationId": _identifier(operation),
-        "responses": {str(status): _reply(operation, status, schema_of) for status in _replies(operation)},
+        "responses": {str(status): _reply(operation, status, schema_of) for status in _statuses(operation)},
     }
-    names = re.findall(r"{(\w+)}", operation.path)
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {**NAME, "minLength": 1}} for name in names
+        {"name": name, "in": "path", "required": True, "schema": {**NAME, "minLength": 1}}
+        for name in re.findall(r"{(\w+)}", operation.path)
     ]
-    parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in operation.query]
+    parameters += [
+        {"name": name, "in": "query", "schema": schema} for name, schema in (operation.query or {}).items()
+    ]
     if parameters:
         entry["parameters"] = parameters
     if operation.path == "/health":
@@ -135,26 +72,32 @@ def _identifier(operation: Operation) -> str:
     return f"{operation.method.lower()}_{words}"
 
 
-def _replies(operation: Operation) -> list[int]:
-    extra = {413} if operation.body is not None else set()
+def _statuses(operation: Operation) -> list[int]:
+    found = {operation.success, *operation.failures}
+    if operation.body is not None:
+        found.add(statuses.BODY_TOO_LARGE)
     if operation.method == "POST":
-        extra.add(403)
+        found.add(statuses.CROSS_SITE)
     if operation.body is not None or operation.query or "{" in operation.path:
-        extra.add(400)
-    if operation.path not in ("/health", "/openapi.json", "/metrics", "/"):
-        extra.add(503)  # they need the store
-    return sorted({*operation.replies, *extra, *(() if operation.path == "/health" else (401,))})
+        found.add(statuses.BAD_REQUEST)
+    if operation.path not in _WITHOUT_STORE:
+        found.add(statuses.UNAVAILABLE)
+    if operation.path != "/health":
+        found.add(statuses.UNAUTHENTICATED)
+    return sorted(found)
 
 
 def _reply(operation: Operation, status: int, schema_of: dict[Any, dict[str, Any]]) -> dict[str, Any]:
-    reply: dict[str, Any] = {"description": _MEANING[status]}
-    if status != operation.replies[0]:
+    reply: dict[str, Any] = {"description": statuses.MEANING[status]}
+    if status != operation.success:
         reply["content"] = {"application/json": {"schema": schema_of[Failure]}}
     else:
-        content = {media: {"schema": schema} for media, schema in operation.also}
+        content = {media: {"schema": schema} for media, schema in (operation.also or {}).items()}
         if operation.answer is not None:
             content["application/json"] = {"schema": schema_of[operation.answer]}
         reply["content"] = content
-    if status in (401, 503):
-        reply["headers"] = _SIGN_IN if status == 401 else _LATER
+    if status == statuses.UNAUTHENTICATED:
+        reply["headers"] = _SIGN_IN
+    if status == statuses.UNAVAILABLE:
+        reply["headers"] = _LATER
     return reply

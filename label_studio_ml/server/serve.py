@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,12 +21,14 @@ import uvicorn
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
+from starlette.types import ASGIApp
 
 from .. import __version__, logs
 from ..errors import BackendError, LoadError, SourceError, UsageError
 from ..processes.messages import Source
 from ..settings import Settings
-from .app import Server, create_app
+from .app import create_app
+from .services import Services, open_services
 
 T = TypeVar("T")
 
@@ -52,19 +54,33 @@ def run(settings: Settings, source: Source | type[Any], kwargs: dict[str, Any], 
     listening = _listen(settings.host, settings.port)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # a client that does not take its reply must not hold it in memory
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(settings.request_timeout * 1000))
-    server = Server(settings, source, kwargs)
     try:
-        failure = _run(_serve(server, listening, check))
+        failure = _run(_serve(settings, source, kwargs, listening, check))
     finally:
         listening.close()
     if failure is not None:
         raise failure
 
 
-async def _serve(server: Server, listening: socket.socket, check: bool) -> BackendError | None:
-    settings = server.settings
-    app = create_app(server)
-    config = uvicorn.Config(
+async def _serve(
+    settings: Settings, source: Source | type[Any], kwargs: dict[str, Any], listening: socket.socket, check: bool
+) -> BackendError | None:
+    async with open_services(settings, source, kwargs) as services:
+        web = _Web(_config(settings, create_app(services)), services.kill)
+        announced = _announce(settings.model_dir, listening)
+        watch = asyncio.create_task(_watch(services, web, listening, check))
+        try:
+            await web.serve(sockets=[listening])
+        finally:
+            announced.unlink(missing_ok=True)
+            watch.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        return await watch
+    return None
+
+
+def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         log_config=None,
         log_level="debug" if settings.debug else "warning",
@@ -76,39 +92,26 @@ async def _serve(server: Server, listening: socket.socket, check: bool) -> Backe
         ws="none",
         timeout_keep_alive=75,  # Label Studio keeps connections and must not find them closed
     )
-    web = _Web(config, server)
-    await server.start()
-    announced = _announce(server, listening)
-    watch = asyncio.create_task(_watch(server, web, listening, check))
-    try:
-        await web.serve(sockets=[listening])
-    finally:
-        announced.unlink(missing_ok=True)
-        watch.cancel()
-        await server.stop()
-    with contextlib.suppress(asyncio.CancelledError):
-        return await watch
-    return None
 
 
-async def _watch(server: Server, web: _Web, listening: socket.socket, check: bool) -> BackendError | None:
+async def _watch(services: Services, web: _Web, listening: socket.socket, check: bool) -> BackendError | None:
     """Wait for the model to load; end the server when it cannot, for a person is watching now."""
-    status = await server.runner.settled()
-    while server.settings.reload and status.state == "failed":
+    status = await services.runner.settled()
+    while services.settings.reload and status.state == "failed":
         _log.error("%s It is loaded again when a file changes.", status.error)
-        status = await server.runner.settled(after=status)
+        status = await services.runner.settled(after=status)
     failure: BackendError | None = None
     if status.state == "failed":
         failure = (SourceError if status.usage else LoadError)(status.error)
     elif check:
         try:
-            await server.runner.warm("", None)
+            await services.runner.warm("", None)
         except LoadError as error:
             failure = error
     if failure is not None:
         web.should_exit = True
         return failure
-    _banner(server, listening)
+    _banner(services, listening)
     # What is loaded now stays: going through it for garbage would hold up requests for 60 ms every few thousand.
     gc.collect()
     gc.freeze()
@@ -118,9 +121,9 @@ async def _watch(server: Server, web: _Web, listening: socket.socket, check: boo
 class _Web(uvicorn.Server):
     """uvicorn, with our own way to end: one signal in order, two at once."""
 
-    def __init__(self, config: uvicorn.Config, server: Server) -> None:
+    def __init__(self, config: uvicorn.Config, kill: Callable[[], None]) -> None:
         super().__init__(config)
-        self._server = server
+        self._kill = kill
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -131,7 +134,7 @@ class _Web(uvicorn.Server):
 
     def _on_signal(self) -> None:
         if self.should_exit:
-            self._server.kill()
+            self._kill()
             os._exit(1)
         self.should_exit = True
 
@@ -158,11 +161,11 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _announce(server: Server, listening: socket.socket) -> Path:
+def _announce(model_dir: Path, listening: socket.socket) -> Path:
     """Leave word in the model folder where this server is, for commands that want to reach it."""
     host, port = listening.getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - only compared
-    path = server.settings.model_dir / "server.json"
+    path = model_dir / "server.json"
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix="server.json.")  # for us alone, and no link of others
     with os.fdopen(handle, "w") as file:
         file.write(json.dumps({"url": f"http://{shown}:{port}", "pid": os.getpid()}))
@@ -170,16 +173,16 @@ def _announce(server: Server, listening: socket.socket) -> Path:
     return path
 
 
-def _banner(server: Server, listening: socket.socket) -> None:
+def _banner(services: Services, listening: socket.socket) -> None:
     host, port = listening.getsockname()[:2]
     shown = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104 - only compared
-    description = server.runner.status.description
+    description = services.runner.status.description
     table = Table.grid(padding=(0, 2))
     table.add_row("Address", f"[bold]http://{shown}:{port}[/bold]")
     table.add_row("Model", description.model_class if description else "")
     table.add_row("Learns", "yes" if description and description.learns else "no (it has no fit())")
-    table.add_row("State", str(server.settings.model_dir))
-    table.add_row("Sign-in", "user and password" if server.settings.auth_required else "none")
+    table.add_row("State", str(services.settings.model_dir))
+    table.add_row("Sign-in", "user and password" if services.settings.auth_required else "none")
     table.add_row("Connect", f"In Label Studio: project Settings, Model, Connect Model, URL http://{shown}:{port}")
     table.add_row(
         "", "Both on this computer? Start Label Studio with ML_BLOCK_LOCAL_IP=false SSRF_PROTECTION_ENABLED=false"

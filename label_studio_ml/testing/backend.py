@@ -11,7 +11,7 @@ from typing import Any
 from label_studio_sdk.label_interface import LabelInterface
 
 from ..api import init_app
-from ..server.wsgi import TestClient, TestResponse
+from ..server.test_client import TestClient, TestResponse
 from ..stage import samples
 from ..stage.api import Stage
 from ..stage.environment import label_studio_environment

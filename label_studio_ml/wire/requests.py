@@ -87,9 +87,14 @@ class WebhookRequest(msgspec.Struct):
 class TrainRequest(msgspec.Struct):
     """`POST /train` of older Label Studio versions: `annotations` are tasks with their annotations."""
 
-    annotations: list[msgspec.Raw]
+    annotations: list[Any]
     project: WebhookProject | _Name | int | None = None
     label_config: _Config | None = None
+
+    @property
+    def project_key(self) -> str:
+        """The project's id as text; empty when the request names none."""
+        return project_key(self.project.id if isinstance(self.project, WebhookProject) else self.project)
 
 
 class JobStatusRequest(msgspec.Struct):
@@ -115,6 +120,22 @@ class ValidateRequest(msgspec.Struct):
     """`POST /validate`: may this labeling config be used with the model?"""
 
     config: _Config
+
+
+class VersionRequest(msgspec.Struct):
+    """What people and the command line ask about one version."""
+
+    version: _Text
+    """Its name or its number."""
+
+    @property
+    def name(self) -> str:
+        """The same, if a database can hold it.
+
+        Raises:
+            RequestError: it holds the character NUL.
+        """
+        return without_nul(self.version, "version") or ""
 
 
 class _Identified(msgspec.Struct):
@@ -153,10 +174,7 @@ def decode(body: bytes, kind: type[T]) -> T:
     try:
         found: T = _decoder(cast("Hashable", kind)).decode(body)
     except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at ")
-        field = where.strip("`").removeprefix("$").lstrip(".")
-        name = f"field `{field}`" if field else "body"
-        raise RequestError(f"The {name} of the request is wrong: {problem}.") from None
+        raise _wrong(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"The request body is not JSON: {error}.") from None
     except RecursionError:
@@ -164,14 +182,27 @@ def decode(body: bytes, kind: type[T]) -> T:
     return found
 
 
-def decode_whole(body: bytes, kind: type[T]) -> T:
+def decode_whole(body: bytes, kind: type[T]) -> tuple[T, dict[str, Any]]:
     """`decode` for a body that is kept: also what `kind` does not know must be readable later.
+
+    Returns:
+        The message, and everything that the body holds.
 
     Raises:
         RequestError: as `decode`.
     """
-    decode(body, dict)
-    return decode(body, kind)
+    found = decode(body, dict)
+    try:
+        return msgspec.convert(found, kind), found
+    except msgspec.ValidationError as error:
+        raise _wrong(error) from None
+
+
+def _wrong(error: msgspec.ValidationError) -> RequestError:
+    problem, _, where = str(error).partition(" - at ")
+    field = where.strip("`").removeprefix("$").lstrip(".")
+    name = f"field `{field}`" if field else "body"
+    return RequestError(f"The {name} of the request is wrong: {problem}.")
 
 
 @functools.lru_cache(1000)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from label_studio_ml.api import init_app
-from label_studio_ml.server.wsgi import TestClient, TestResponse
+from label_studio_ml.server.test_client import TestClient, TestResponse
 from label_studio_ml.wire import bodies, records
 
 CONFIG = (

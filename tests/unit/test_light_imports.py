@@ -37,17 +37,22 @@ def test_what_the_web_process_imports_is_light(code: str, tmp_path: Path) -> Non
     assert sorted(loaded_by(code, tmp_path) & set(HEAVY)) == []
 
 
-def test_a_server_for_a_script_is_composed_without_the_authors_code(tmp_path: Path) -> None:
+def test_a_server_for_a_script_runs_without_the_authors_code(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text("raise RuntimeError('imported in the web process')")
     code = """
+import asyncio, os
 from label_studio_ml import settings
 from label_studio_ml.author import source
-from label_studio_ml.server.app import Server, create_app
-create_app(Server(settings.load({}, model_dir='state'), source.locate('.')))
+from label_studio_ml.server.app import running_app
+async def main():
+    running = running_app(settings.load({}, model_dir='state'), source.locate('.'), {})
+    assert os.listdir() == ['model.py'], 'nothing is opened yet'
+    async with running:
+        assert os.path.isdir('state')
+asyncio.run(main())
 """
     loaded = loaded_by(code, tmp_path)
     assert sorted(loaded & {*HEAVY, "model"}) == []
-    assert [path.name for path in tmp_path.iterdir()] == ["model.py"], "nothing is opened yet"
 
 
 @pytest.mark.parametrize(

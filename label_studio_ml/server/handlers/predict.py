@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from ...errors import LoadError
-from ...wire import requests, results
+from ...errors import LoadError, PredictError
+from ...predict.dispatcher import Dispatcher
+from ...wire import replies, requests, results
 from .. import errors, limits, statuses
+from ..active_versions import ActiveVersions
 from ..http.exchange import WHOLE
+from ..operations import Operation
+from ..problems import Problems
 from ..security import NO_GUESSING
-
-if TYPE_CHECKING:
-    from ..app import Server
 
 _HEADERS = [(b"content-type", b"application/json"), NO_GUESSING]
 _LINES = b"".join(b"%b: %b\r\n" % header for header in _HEADERS)
@@ -24,11 +24,24 @@ _NO_PARAMS = b"{}"
 _encode = msgspec.json.Encoder().encode
 
 
+OPERATION = Operation(
+    method="POST",
+    path="/predict",
+    summary="Predict for tasks.",
+    body=requests.PredictRequest,
+    answer=replies.Predictions,
+    failures=(statuses.of_error(PredictError),),
+)
+
+
 class Predict:
     """The ASGI application for `POST /predict`; its calls return the status of the reply."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(
+        self, dispatcher: Dispatcher, active: ActiveVersions, problems: Problems, max_body_size: int
+    ) -> None:
+        self._dispatcher, self._active, self._problems = dispatcher, active, problems
+        self._max_body_size = max_body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Answer one request."""
@@ -47,8 +60,7 @@ class Predict:
         return statuses.OK
 
     async def _content(self, scope: Scope, receive: Receive) -> bytes:
-        server = self._server
-        whole, limit = scope.get(WHOLE), server.settings.max_body_size
+        whole, limit = scope.get(WHOLE), self._max_body_size
         if whole is not None and whole.size <= limit:
             raw = whole.take()
         else:
@@ -57,11 +69,11 @@ class Predict:
         project_id = requests.project_key(message.project)
         label_config = requests.harmless_config(message.label_config)
         params = message.params
-        await server.serving.know(project_id, label_config)
+        await self._active.know(project_id, label_config)
         if not message.tasks:
             return results.predict_body([])
         try:
-            outcome = await server.dispatcher.predict(
+            outcome = await self._dispatcher.predict(
                 project_id,
                 label_config,
                 [bytes(task) for task in message.tasks],
@@ -71,10 +83,10 @@ class Predict:
                 gone=functools.partial(_gone, receive),
             )
         except LoadError as error:  # what is wrong with single tasks comes to `problem`
-            server.state.remember(project_id, "", str(error))
+            self._problems.remember(project_id, str(error))
             raise
         if outcome.version:
-            server.serving.named(project_id, outcome.number, outcome.version)
+            self._active.named(project_id, outcome.number, outcome.version)
         return results.predict_body(outcome.results)
 
 

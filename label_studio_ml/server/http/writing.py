@@ -95,7 +95,7 @@ class Framing:
         self.status = status
         self.closes = False
         """Whether the application wants the connection closed after it."""
-        self._has_body = scope["method"] != "HEAD" and status not in (204, 304)
+        self._has_body = scope["method"] != "HEAD" and status not in (statuses.NO_CONTENT, statuses.NOT_MODIFIED)
         self._left: int | None = None
         """Bytes of the body that were announced and have not been sent; None when no length was announced."""
         self._is_chunked = False

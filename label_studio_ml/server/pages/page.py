@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from html import escape
-from typing import Any
+
+from ...wire.replies import State
 
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;color:#222}"
@@ -26,24 +27,23 @@ HEADERS = {
 """The page needs nothing but its own style sheet: whatever got into it, it runs no script."""
 
 
-def render(state: dict[str, Any], address: str) -> str:
-    """The page for a state as `/health` gives it to those who may see everything."""
-    model = state["model"]
-    name = escape(state["model_class"] or "the model class")
-    error = f"<p class=failed>{escape(model['error'])}</p>" if model.get("error") else ""
+def render(state: State, address: str) -> str:
+    """The page for a state."""
+    model = state.model
+    name = escape(state.model_class or "the model class")
+    error = f"<p class=failed>{escape(model.error)}</p>" if model.error else ""
     projects = "".join(
-        f"<tr><td>{escape(row['project']) or '(none)'}<td><code>{escape(row['model_version'])}</code>"
-        for row in state["projects"]
+        f"<tr><td>{escape(row.project) or '(none)'}<td><code>{escape(row.model_version)}</code>"
+        for row in state.projects
     )
     problems = "".join(
-        f"<tr><td>{escape(row['time'])}<td>{escape(row['project'])}<td>{escape(row['task'])}"
-        f"<td>{escape(row['message'])}"
-        for row in reversed(state["problems"])
+        f"<tr><td>{escape(row.time)}<td>{escape(row.project)}<td>{escape(row.task)}<td>{escape(row.message)}"
+        for row in reversed(state.problems)
     )
     return (
         "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{name} - machine-learning backend</title><style>{STYLE}</style>"
-        f"<h1>{name} is <span class='{escape(model['state'])}'>{escape(model['state'])}</span></h1>{error}"
+        f"<h1>{name} is <span class='{escape(model.state)}'>{escape(model.state)}</span></h1>{error}"
         f"<p>Connect it in Label Studio under <b>Settings &rarr; Model</b> with the address "
         f"<code>{escape(address.rstrip('/'))}</code>. Figures are at <a href=metrics>metrics</a>, the interface at "
         "<a href=openapi.json>openapi.json</a>.</p>"

@@ -11,7 +11,7 @@ import pytest
 
 from label_studio_ml.api import init_app
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.server.wsgi import TestResponse
+from label_studio_ml.server.test_client import TestResponse
 from tests.support.in_process_backend import Served, served
 
 CALLS = [

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from label_studio_ml.server.pages import page
+from label_studio_ml.wire.replies import LastProblem, ModelHealth, ServedProject, State, StoreHealth
 
 HOSTILE = "</style></td><script>alert(1)</script><img src=x onerror=alert(1)>\"'&lt;"
 TAGS = {"meta", "title", "style", "h1", "span", "p", "b", "code", "a", "h2", "table", "tr", "th", "td"}
@@ -35,14 +36,19 @@ class Reader(HTMLParser):
         self.text += data
 
 
-def state(text: str) -> dict[str, Any]:
+def state(text: Any) -> State:
     """A state in which every text that comes from outside is this one."""
-    return {
-        "model": {"state": text, "error": text},
-        "model_class": text,
-        "projects": [{"project": text, "model_version": text}],
-        "problems": [{"time": text, "project": text, "task": text, "message": text}],
-    }
+    return State(
+        status="UP",
+        model=ModelHealth(text, text),
+        model_class=text,
+        model_dir="unused",
+        version="unused",
+        store=StoreHealth("ok"),
+        problems=[LastProblem(text, text, text, text)],
+        queued_tasks=0,
+        projects=[ServedProject(text, text)],
+    )
 
 
 def test_whatever_a_project_a_task_or_a_model_is_called_it_is_shown_and_not_obeyed() -> None:

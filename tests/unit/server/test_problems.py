@@ -75,7 +75,7 @@ def test_strict_refuses_with_the_same_words_and_counts_once(
 def test_the_metric_takes_few_values_whatever_a_worker_sends() -> None:
     metrics = Metrics()
     for reason in (*REASONS, "made up", "made up as well"):
-        metrics.problem("1", Problem(0, "1", "invalid", "", reason))
+        metrics.problem(Problem(0, "1", "invalid", "", reason))
     text = metrics.text().decode()
     lines = [line for line in text.splitlines() if line.startswith("label_studio_ml_prediction_problems_total")]
     assert len(lines) == len(REASONS) + 1

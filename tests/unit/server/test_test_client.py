@@ -18,7 +18,8 @@ import pytest
 from label_studio_ml import api
 from label_studio_ml.api import init_app
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.server.wsgi import BackendApp, TestClient
+from label_studio_ml.server.test_client import TestClient
+from label_studio_ml.server.wsgi import BackendApp
 from tests.support.in_process_backend import CONFIG, PROJECT, Served, region
 
 Tasks = list[dict[str, Any]]

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from label_studio_ml.server.wsgi import _wsgi_body
+from label_studio_ml.server.wsgi import _body
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ from label_studio_ml.server.wsgi import _wsgi_body
 )
 def test_only_a_length_within_the_limit_is_read_whatever_is_announced(announced: str, read: bytes) -> None:
     environ = {"CONTENT_LENGTH": announced, "wsgi.input": io.BytesIO(b"abcdefghijklmno")}
-    assert _wsgi_body(environ, 10) == read
+    assert _body(environ, 10) == read

@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 from label_studio_ml import settings
 from label_studio_ml.errors import SettingError
 from label_studio_ml.processes.messages import Source
-from label_studio_ml.server.app import Server
+from label_studio_ml.server.services import open_services
 from label_studio_ml.train import promotion
 from label_studio_ml.train.promotion import Condition
 
@@ -73,9 +73,11 @@ def test_what_is_no_condition_is_said_in_one_sentence_that_shows_how_to_write_on
     )
 
 
-def test_a_server_does_not_start_with_a_condition_it_does_not_understand() -> None:
+@pytest.mark.anyio
+async def test_a_server_does_not_start_with_a_condition_it_does_not_understand() -> None:
     with pytest.raises(SettingError, match="'f1 better' is not a condition"):
-        Server(settings.load({}, promote_if="f1 better"), Source("unused.py", None, {}))
+        async with open_services(settings.load({}, promote_if="f1 better"), Source("unused.py", None, {})):
+            raise AssertionError("it has started")
 
 
 @pytest.mark.parametrize(

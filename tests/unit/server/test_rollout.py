@@ -1,4 +1,4 @@
-"""Which version serves, when several web processes share a store."""
+"""Which version predicts, when several web processes share a store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from label_studio_ml import settings
 from label_studio_ml.author.host import ModelHost
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predict.in_process import InProcess
-from label_studio_ml.server.active_versions import Serving
+from label_studio_ml.server.active_versions import ActiveVersions
+from label_studio_ml.server.rollout import Rollout
 from label_studio_ml.store import projects, versions
 from label_studio_ml.store.database import Database
 from label_studio_ml.store.versions import Version
@@ -31,14 +32,15 @@ class Slow(InProcess):
         await super().swap(project_id, version, activate)
 
 
-def process(database: Database, folder: Path) -> tuple[Serving, Slow]:
-    """The part of a web process that decides which version serves."""
-    serving = Serving(database)
-    config = settings.load({}, model_dir=folder)
-    runner = Slow(ModelHost(LabelStudioMLBase, {}, config, database), config, serving.number)
-    runner.loading, runner.go = asyncio.Event(), asyncio.Event()
-    serving.runner = runner
-    return serving, runner
+class Process:
+    """The part of a web process that decides which version predicts."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        config = settings.load({}, model_dir=folder)
+        self.active = ActiveVersions(database)
+        self.runner = Slow(ModelHost(LabelStudioMLBase, {}, config, database), config, self.active.number)
+        self.runner.loading, self.runner.go = asyncio.Event(), asyncio.Event()
+        self.rollout = Rollout(database, self.active, self.runner)
 
 
 def trained(database: Database) -> None:
@@ -56,23 +58,23 @@ async def test_a_process_that_loads_slowly_does_not_bring_an_older_version_back(
     database: Database, tmp_path: Path
 ) -> None:
     database.write(projects.save, "7")
-    (slow, slow_runner), (quick, quick_runner) = process(database, tmp_path), process(database, tmp_path)
-    quick_runner.go.set()
+    slow, quick = Process(database, tmp_path), Process(database, tmp_path)
+    quick.runner.go.set()
 
     trained(database)
-    await slow.know("7")
-    loading = asyncio.create_task(slow.refresh())
-    await slow_runner.loading.wait()
+    await slow.active.know("7")
+    loading = asyncio.create_task(slow.rollout.refresh())
+    await slow.runner.loading.wait()
     trained(database)
-    await quick.refresh()
-    assert quick.number("7") == 2
+    await quick.rollout.refresh()
+    assert quick.active.number("7") == 2
 
-    slow_runner.go.set()
+    slow.runner.go.set()
     await loading
-    await quick.refresh()
-    assert [quick.number("7"), slow.number("7")] == [2, 2]
+    await quick.rollout.refresh()
+    assert [quick.active.number("7"), slow.active.number("7")] == [2, 2]
     active = database.read(versions.active, "7")
     assert active is not None
     assert active.number == 2
-    for runner in (slow_runner, quick_runner):
-        await runner.stop(1)
+    for process in (slow, quick):
+        await process.runner.stop(1)
