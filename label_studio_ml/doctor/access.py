@@ -113,7 +113,7 @@ class _Access:
             self._findings.problem("token", what, _NEW)
         else:
             what = f"Label Studio does not say whose token this is ({refused.status}): {refused.detail}"
-            self._findings.problem("token", what, "See Label Studio's log.")
+            self._findings.problem("token", what, "Look at Label Studio's log.")
 
     def look_at_backends_token(self, api: LabelStudioApi) -> None:
         if api.legacy_tokens_allowed() is False:

@@ -108,20 +108,21 @@ class Backend:
         return self._event(bodies.annotation_created(one, task, self._stage.project))
 
     def learn(self, annotated: Sequence[tuple[Json, Sequence[Json]]]) -> Json | None:
-        """Have many tasks annotated already, each (task, regions), and press Start training once; see `annotate`.
+        """Have many tasks annotated already, each (task, regions), and press Start training once.
 
-        For a `fit()` that gets the annotated tasks of its project; one that gets each event needs `annotate`.
+        For a `fit()` that gets the annotated tasks of its project; one that gets each event needs `annotate`, which
+        also says what is returned and raised.
         """
         for task, result in annotated:
             self._keep(self._task(task), result)
         return self.start_training()
 
     def start_training(self) -> Json | None:
-        """Press the Start training button; see `annotate`."""
+        """Press the Start training button; returned and raised is what `annotate` returns and raises."""
         return self._event(bodies.start_training(self._stage.project))
 
     def send(self, action: str, **payload: Any) -> Json | None:
-        """Send any event as webhooks do; see `annotate`."""
+        """Send any event as webhooks do; returned and raised is what `annotate` returns and raises."""
         return self._event({"action": action, "project": self._stage.project, **payload})
 
     def _event(self, body: Json) -> Json | None:

@@ -1,8 +1,10 @@
-"""What Label Studio sends about annotations, in the smallest form that the tests need."""
+"""What Label Studio sends about one small project."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from label_studio_ml.wire import bodies, records
 
 CONFIG = (
     '<View><Text name="text" value="$text"/>'
@@ -12,19 +14,16 @@ CONFIG = (
 
 def annotated(annotation: int, project: str = "7", text: str = "t") -> dict[str, Any]:
     """The ANNOTATION_CREATED event for the first annotation of a task; both have the same id."""
-    return {
-        "action": "ANNOTATION_CREATED",
-        "annotation": {"id": annotation, "task": annotation, "result": [], "was_cancelled": False},
-        "task": {"id": annotation, "data": {"text": text}},
-        "project": {"id": int(project), "label_config": CONFIG},
-    }
+    task = records.task(annotation, {"text": text}, int(project))
+    one = records.annotation(annotation, task, [])
+    return bodies.annotation_created(one, task, records.project(int(project), CONFIG, "Sample project"))
 
 
 def prediction(project: str = "7") -> dict[str, Any]:
     """A request for the prediction of one task."""
-    return {"tasks": [{"id": 1, "data": {"text": "x"}}], "project": project, "label_config": CONFIG}
+    return bodies.predict([records.task(1, {"text": "x"})], project, CONFIG)
 
 
 def setup(project: str = "7") -> dict[str, Any]:
     """A request to set a project up."""
-    return {"project": project, "schema": CONFIG}
+    return bodies.setup(project, CONFIG)
