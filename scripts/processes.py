@@ -41,7 +41,7 @@ def wait_until(condition: Callable[[], T | None], timeout: float, what: str) -> 
         if answer := condition():
             return answer
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {timeout:g} s in vain for {what}")
+            raise TimeoutError(f"waited {timeout:g} s for {what}")
         time.sleep(0.05)
 
 

@@ -20,7 +20,7 @@ from ..errors import BackendError, SourceError
 from ..processes import channel
 from ..processes.messages import Broken, Configure, Description, Ready
 from ..store.database import Database
-from . import source
+from . import loading
 from .host import ModelHost, training_rules
 
 
@@ -77,7 +77,7 @@ def loaded(
     threading.Thread(target=_end_with, args=(line,), name="watch", daemon=True).start()
     prepare(config)
     try:
-        model_class, kwargs = source.load(configure.source)
+        model_class, kwargs = loading.load(configure.source)
         training_rules(model_class)
     except BackendError as error:
         detail = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""

@@ -1,4 +1,4 @@
-"""What to do about each thing that a rehearsal can find."""
+"""What to do about each thing that the checks can find."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ LOAD = (
     "Make the class load without a training, and without files that only a training writes. If setup() looks for "
     "tags that this labeling config does not have, give a config that the model is made for (--label-config)."
 )
-RAISES = "Make predict() cope with this task, or let it return [] for it: the other tasks keep their predictions."
+RAISES = "Make predict() handle this task, or let it return [] for it: the other tasks keep their predictions."
 COUNT = "Return a list with exactly one item per task, in the order of the tasks; [] where there is no prediction."
 JSON = "Return numbers, strings, lists and dicts. Leave out what is not finite, or replace it by a number."
 SLOW = "Use a smaller model, a GPU, or let predict() return earlier: after this time the prediction is lost."
 BATCH = "Label Studio sends many tasks at once: let predict() loop over tasks instead of expecting one."
-COMPANY = (
-    "A prediction should not depend on which tasks come with it. Look for state kept between tasks, "
+BATCH_DIFFERS = (
+    "A prediction should not depend on which tasks are in its batch. Look for state kept between tasks, "
     "results in another order than the tasks, and padding that changes what the model sees."
 )
 CONTEXT = (
@@ -24,7 +24,7 @@ CONTEXT = (
     "Read them with .get(), and ignore a context of a kind you do not use."
 )
 NOTHING_SHOWN = (
-    "If these samples hold nothing that the model could find, all is well: try tasks of your own (--project N, or "
+    "If these samples hold nothing that the model could find, this is fine: try tasks of your own (--project N, or "
     "check_backend(..., tasks=[...])). Else look at what predict() returns, and for which control tags."
 )
 NOT_LEARNING = (
@@ -32,7 +32,7 @@ NOT_LEARNING = (
     "MODEL_DIR. If it waits for more annotations than there are here, raise --tasks."
 )
 RELOAD = "What fit() returns, sets or writes must be enough to construct the class again in another process."
-AFTER_FIT = "What fit() left does not predict as before: see what a fresh instance makes of it."
+AFTER_FIT = "The version before could predict this task: check what a new instance loads of what fit() left."
 FIT = "A job whose fit() raises is marked failed, and the version before it goes on predicting."
 
 _NAMES = "Take names from the labeling config: self.get_first_tag_occurence(control, object)."
@@ -40,7 +40,7 @@ _NAMES = "Take names from the labeling config: self.get_first_tag_occurence(cont
 _EVENTS = {
     "Start training": "START_TRAINING brings no annotation: look at `event` before you look into `data`.",
     "Fit: skipped task": (
-        "Pass over annotations with was_cancelled: a skipped task has an annotation with an empty result."
+        "Leave out annotations with was_cancelled: a skipped task has an annotation with an empty result."
     ),
     "Fit: deleted annotation": (
         "ANNOTATION_DELETED brings only the annotation's id. Handle it by `event`, or leave it out of TRAIN_EVENTS."

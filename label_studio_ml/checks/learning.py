@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import Any
 
 from ..errors import LoadError
-from ..processes import messages
 from ..stage import samples
-from ..store import versions
 from ..wire import bodies, records
 from ..wire import events as protocol
 from . import fixes
-from .report import Check, Outcome
-from .scene import Json, Scene, clock, count, difference, failed, regions, skip
+from .comparison import difference, regions
+from .predicting import Predicted
+from .report import Check, Outcome, clock, count, failed, skip
+from .under_test import BackendUnderTest, Learned
+
+Json = dict[str, Any]
 
 _TRAINED = ("New version", "Predict after fit", "Fit: skipped task")
 NAMES = {
@@ -22,107 +25,131 @@ NAMES = {
 """What is checked of each generation of fit()."""
 
 
-def run(scene: Scene) -> Iterator[Check]:
-    """All of them, in order."""
-    if not scene.plan.fit:
+def run(backend: BackendUnderTest, predicted: Predicted) -> Generator[Check, None, int]:
+    """All of them, in order; returns how many regions the new version predicts."""
+    if not backend.plan.fit:
         yield from skip(("Fit",), "not asked for")
-    elif not scene.host.describe().learns:
+        return 0
+    about = backend.host.describe()
+    if not about.learns:
         yield from skip(("Fit",), "the class has no fit()")
-    else:
-        yield from _train(scene)
+        return 0
+    made = [samples.annotation(backend.interface, task, number) for number, task in enumerate(backend.tasks)]
+    done = [records.annotated(task, one) for task, one in zip(backend.tasks, made, strict=True)]
+    backend.stage.show(done)
+    if about.generation == 1:
+        return (yield from _on_annotated_tasks(backend, done, predicted))
+    return (yield from _on_events(backend, done, predicted))
 
 
-def _train(scene: Scene) -> Iterator[Check]:
-    made = [samples.annotation(scene.interface, task, number) for number, task in enumerate(scene.tasks)]
-    done = [records.annotated(task, one) for task, one in zip(scene.tasks, made, strict=True)]
-    scene.stage.show(done)
-    before, project = scene.version, scene.stage.project
-    nothing = samples.annotation(scene.interface, scene.tasks[0], 0, skipped=True)
-    start = bodies.start_training(project)
-    if scene.host.describe().generation == 1:
-        whole = _fit(scene, "Fit", [{**start, "annotations": done}], count(len(done), "annotated task"))
-        yield whole
-        yield from _after_fit(scene, before, whole)
-        some = [records.annotated(scene.tasks[0], nothing), *done[1:]]
-        yield _fit(scene, "Fit: skipped task", [{**start, "annotations": some}], "one of them skipped")
-        yield _fit_on_nothing(scene, {**start, "annotations": []})
-        return
-    created = [bodies.annotation_created(one, task, project) for task, one in zip(done, made, strict=True)]
-    fitted = _fit(scene, "Fit", created, f"{count(len(created), 'annotation')}, one by one")
+def _on_annotated_tasks(
+    backend: BackendUnderTest, done: list[Json], predicted: Predicted
+) -> Generator[Check, None, int]:
+    """Generation 1: fit() gets all annotated tasks of the project."""
+    start = bodies.start_training(backend.stage.project)
+    fitted = _fit(backend, "Fit", [{**start, "annotations": done}], count(len(done), "annotated task"))
     yield fitted
-    yield _fit(scene, "Start training", [start], "the button brings no annotations")
-    yield from _after_fit(scene, before, fitted)
-    skipped = bodies.annotation_created(nothing, records.annotated(scene.tasks[0], nothing), project)
-    yield _fit(scene, "Fit: skipped task", [skipped], "an annotation without a result")
-    deleted = bodies.annotations_deleted([made[0]["id"]], project)
-    yield _fit(scene, "Fit: deleted annotation", [deleted], "the event brings only an id")
-
-
-def _fit(scene: Scene, name: str, happened: list[Json], summary: str) -> Check:
-    """Let fit() learn from events, each in a job of its own; stop at the first that fails."""
-    check = Check(name=name, outcome=Outcome.OK, summary=summary, seconds=0.0)
-    action = happened[0]["action"]
-    if not protocol.trains(action, scene.host.model_class.TRAIN_EVENTS):
-        summary = f"TRAIN_EVENTS leaves {protocol.canonical(action)} out"
-        return Check(name=name, outcome=Outcome.SKIPPED, summary=summary)
-    for event in happened:
-        outcome = scene.job(event)
-        check.seconds = (check.seconds or 0.0) + scene.host.fit_seconds
-        if isinstance(outcome, messages.Fitted):
-            scene.number = scene.number if outcome.version is None else outcome.version
-            continue
-        message = outcome.error if isinstance(outcome, messages.Failed) else outcome.reason
-        unknown = "; ".join(dict.fromkeys(scene.stage.unknown))
-        hint = f" {fixes.unknown_calls(unknown)}" if unknown and not scene.plan.hostname else ""
-        return failed(check, scene.problem(name, message, fixes.event(name) + hint, scene.host.fit_error))
-    return check
-
-
-def _fit_on_nothing(scene: Scene, start: Json) -> Check:
-    check = _fit(scene, "Fit: nothing annotated", [start], "fit() copes with an empty set")
+    later = yield from _after_fit(backend, predicted, fitted)
+    some = [_skipped(backend), *done[1:]]
+    yield _fit(backend, "Fit: skipped task", [{**start, "annotations": some}], "one of them skipped")
+    on_nothing = {**start, "annotations": []}
+    check = _fit(backend, "Fit: nothing annotated", [on_nothing], "fit() accepts an empty set")
     if check.outcome is Outcome.FAILED:
         check.outcome = Outcome.WARNING
+    yield check
+    return later
+
+
+def _on_events(backend: BackendUnderTest, done: list[Json], predicted: Predicted) -> Generator[Check, None, int]:
+    """Generation 2: fit() gets each event."""
+    project = backend.stage.project
+    created = [bodies.annotation_created(task["annotations"][0], task, project) for task in done]
+    fitted = _fit(backend, "Fit", created, f"{count(len(created), 'annotation')}, one by one")
+    yield fitted
+    start = bodies.start_training(project)
+    yield _fit(backend, "Start training", [start], "the button brings no annotations")
+    later = yield from _after_fit(backend, predicted, fitted)
+    task = _skipped(backend)
+    skipped = bodies.annotation_created(task["annotations"][0], task, project)
+    yield _fit(backend, "Fit: skipped task", [skipped], "an annotation without a result")
+    deleted = bodies.annotations_deleted([done[0]["annotations"][0]["id"]], project)
+    yield _fit(backend, "Fit: deleted annotation", [deleted], "the event brings only an id")
+    return later
+
+
+def _skipped(backend: BackendUnderTest) -> Json:
+    """The first task, skipped by its annotator."""
+    task = backend.tasks[0]
+    return records.annotated(task, samples.annotation(backend.interface, task, 0, skipped=True))
+
+
+def _fit(backend: BackendUnderTest, name: str, events: list[Json], summary: str) -> Check:
+    """Let fit() learn from events, each in a job of its own; stop at the first that fails."""
+    action = events[0]["action"]
+    if not protocol.trains(action, backend.host.model_class.TRAIN_EVENTS):
+        summary = f"{protocol.canonical(action)} is not in TRAIN_EVENTS"
+        return Check(name=name, outcome=Outcome.SKIPPED, summary=summary)
+    check = Check(name=name, outcome=Outcome.OK, summary=summary)
+    seconds = 0.0
+    for event in events:
+        learned = backend.learn(event)
+        seconds += learned.seconds
+        if learned.failure:
+            check = _failed(backend, check, learned)
+            break
+    check.seconds = seconds
     return check
 
 
-def _after_fit(scene: Scene, before: str, fitted: Check) -> Iterator[Check]:
-    check = Check(name="New version", outcome=Outcome.OK)
-    if not scene.number:
+def _failed(backend: BackendUnderTest, check: Check, learned: Learned) -> Check:
+    unknown = "; ".join(dict.fromkeys(backend.stage.unknown))
+    fix = fixes.event(check.name)
+    if unknown and not backend.plan.hostname:
+        fix += f" {fixes.unknown_calls(unknown)}"
+    return failed(check, backend.problem(check.name, learned.failure, fix, learned.error))
+
+
+def _after_fit(backend: BackendUnderTest, predicted: Predicted, fitted: Check) -> Generator[Check, None, int]:
+    """How many regions the new version predicts."""
+    check, after = Check(name="New version", outcome=Outcome.OK), "Predict after fit"
+    if not backend.has_new_version:
         if fitted.outcome is Outcome.FAILED:
-            yield from skip(("New version", "Predict after fit"), "fit() failed")
-            return
-        message = "fit() ran, but left nothing: the model version stays, and so do its predictions"
-        yield failed(check, scene.problem(check.name, message, fixes.NOT_LEARNING), outcome=Outcome.WARNING)
-        yield Check(name="Predict after fit", outcome=Outcome.SKIPPED, summary="there is no new version")
-        return
-    with clock(check):
-        try:
-            scene.version = scene.host.warm(scene.project, None, scene.number)
-        except LoadError as error:
-            yield failed(check, scene.problem(check.name, str(error), fixes.RELOAD, error.__cause__))
-            yield Check(name="Predict after fit", outcome=Outcome.SKIPPED, summary="the new version does not load")
-            scene.number = 0
-            return
-    scene.database.write(versions.activate, scene.project, scene.number)
-    check.summary = f"{before} → {scene.version}"
+            yield from skip((check.name, after), "fit() failed")
+            return 0
+        message = "fit() ran, but changed nothing: the version before it goes on predicting"
+        problem = backend.problem(check.name, message, fixes.NOT_LEARNING)
+        yield failed(check, problem, outcome=Outcome.WARNING)
+        yield from skip((after,), "there is no new version")
+        return 0
+    before = backend.version
+    try:
+        with clock(check):
+            backend.take_over()
+    except LoadError as error:
+        yield failed(check, backend.problem(check.name, str(error), fixes.RELOAD, error.__cause__))
+        yield from skip((after,), "the new version does not load")
+        return 0
+    check.summary = f"{before} → {backend.version}"
     yield check
-    yield _predict_after(scene)
+    return (yield from _predict_after(backend, predicted))
 
 
-def _predict_after(scene: Scene) -> Check:
-    asked = scene.ask(scene.tasks)
-    scene.later = regions(asked.predictions)
+def _predict_after(backend: BackendUnderTest, predicted: Predicted) -> Generator[Check, None, int]:
+    asked = backend.ask(backend.tasks)
     check = Check(name="Predict after fit", outcome=Outcome.OK, seconds=asked.seconds)
-    known = {problem.task for one in scene.singles for problem in one.problems}
+    known = {problem.task for one in predicted.singles for problem in one.problems}
     problems = [
-        scene.problem(check.name, f"task {one.task}: {one.message}", fixes.AFTER_FIT, asked.raised)
+        backend.problem(check.name, f"task {one.task}: {one.message}", fixes.AFTER_FIT, asked.raised)
         for one in asked.problems
         if one.task not in known
     ]
     if problems:
-        return failed(check, *problems)
-    earlier = scene.batch.predictions if scene.batch else [one.predictions[0] for one in scene.singles]
+        yield failed(check, *problems)
+        return regions(asked.predictions)
+    batch = predicted.batch
+    earlier = batch.predictions if batch else [one.predictions[0] for one in predicted.singles]
     changed = sum(bool(difference([new], [old])) for new, old in zip(asked.predictions, earlier, strict=True))
     good = sum(map(bool, asked.predictions))
-    check.summary = f"{good} of {count(len(scene.tasks), 'task')}, {changed or 'none'} changed"
-    return check
+    check.summary = f"{good} of {count(len(backend.tasks), 'task')}, {changed or 'none'} changed"
+    yield check
+    return regions(asked.predictions)

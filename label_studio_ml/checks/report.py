@@ -1,9 +1,12 @@
-"""What a rehearsal found out: for people as a table, for programs as JSON. Checks nothing itself."""
+"""What was found out about a backend: for people as a table, for programs as JSON. Checks nothing itself."""
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import io
+import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -25,39 +28,77 @@ class Outcome(str, enum.Enum):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is wrong. `where` is a line of the author's code, `detail` the whole traceback."""
+    """Something that is wrong."""
 
     check: str
+    """The name of the check that found it."""
     message: str
     fix: str
+    """What to do about it."""
     task: str = ""
+    """The id of the task that it is about."""
     where: str = ""
+    """The line of the author's code."""
     detail: str = ""
+    """The whole traceback."""
 
 
 class Check(msgspec.Struct, kw_only=True):
-    """One row of the report. `seconds`: how long the author's code took."""
+    """One row of the report."""
 
     name: str
     outcome: Outcome
     summary: str = ""
     seconds: float | None = None
+    """How long the author's code took."""
     problems: list[Problem] = []
 
 
-class Report(msgspec.Struct, kw_only=True):
-    """Everything that was found out about a backend.
+def failed(check: Check, *problems: Problem, outcome: Outcome = Outcome.FAILED) -> Check:
+    """The check with problems."""
+    return msgspec.structs.replace(check, outcome=outcome, problems=[*check.problems, *problems])
 
-    `tasks_per_second` is measured on a batch; `peak_memory` is that of the whole process, in bytes.
+
+def skip(names: Iterable[str], why: str) -> Iterator[Check]:
+    """Checks that make no sense here."""
+    for name in names:
+        yield Check(name=name, outcome=Outcome.SKIPPED, summary=why)
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> count(1, "task"), count(2, "task")
+    ('1 task', '2 tasks')
     """
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+@contextlib.contextmanager
+def clock(check: Check) -> Iterator[None]:
+    """Take the time of what is inside the `with` block."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        check.seconds = time.perf_counter() - started
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """Everything that was found out about a backend."""
 
     model_class: str = ""
     generation: int | None = None
+    """Of fit(): what it gets, 1 the annotated tasks, 2 each event; None where nothing was trained."""
     label_config: str = ""
+    """Where the labeling config comes from, as people say it."""
     tasks: int = 0
+    """How many were tried."""
     checks: list[Check] = []
     tasks_per_second: float | None = None
+    """Measured on a batch."""
     peak_memory: int | None = None
+    """Of the whole process, in bytes."""
 
     @property
     def problems(self) -> list[Problem]:

@@ -23,12 +23,15 @@ from ..store.database import Database
 
 
 class Call(msgspec.Struct):
-    """One call of the author's predict(): how many tasks, how long, what came back or was raised."""
+    """One call of the author's predict()."""
 
     tasks: int
+    """How many."""
     seconds: float = 0.0
     items: list[Any] = []
+    """What came back."""
     error: BaseException | None = None
+    """What was raised."""
 
 
 class _WatchedPredictor(Predictor):
@@ -39,7 +42,7 @@ class _WatchedPredictor(Predictor):
     def call(
         self, instance: Any, tasks: list[dict[str, Any]], params: dict[str, Any], growing: Growing | None = None
     ) -> list[Any]:
-        """See `Predictor.call`."""
+        """Have the author's class predict, and note what happens."""
         call = Call(len(tasks))
         self.calls.append(call)
         started = time.perf_counter()
@@ -53,28 +56,36 @@ class _WatchedPredictor(Predictor):
         return call.items
 
 
+class Fit(msgspec.Struct):
+    """One call of the author's fit()."""
+
+    seconds: float = 0.0
+    error: BaseException | None = None
+    """What was raised."""
+
+
 class WatchedHost(ModelHost):
-    """See the module."""
+    """A host that notes what the author's code does."""
 
     def __init__(
         self, model_class: type[Any], kwargs: dict[str, Any], settings: Settings, database: Database
     ) -> None:
         self.calls: list[Call] = []
-        self.fit_error: BaseException | None = None
-        self.fit_seconds = 0.0
+        self.fits: list[Fit] = []
         super().__init__(model_class, kwargs, settings, database, _WatchedPredictor(self.calls))
 
     def fit(self, *args: Any, **kwargs: Any) -> Trained:
-        """See `ModelHost.fit`."""
-        self.fit_error = None
+        """Have the author's class learn, and note what happens."""
+        fit = Fit()
+        self.fits.append(fit)
         started = time.perf_counter()
         try:
             return super().fit(*args, **kwargs)
         except FitError as error:
-            self.fit_error = error.__cause__ or error
+            fit.error = error.__cause__ or error
             raise
         finally:
-            self.fit_seconds = time.perf_counter() - started
+            fit.seconds = time.perf_counter() - started
 
 
 def peak_memory() -> int | None:

@@ -19,8 +19,8 @@ from .options import Kwargs, LabelStudioKey, LabelStudioUrl, Target
 from .start import parse_kwargs
 
 if TYPE_CHECKING:
+    from ..checks.plan import Plan
     from ..checks.report import Check, Report
-    from ..checks.scene import Plan
 
 _WIDTH = 100
 """Columns of a report that goes into a file or a CI log."""
@@ -81,7 +81,7 @@ def checks_command(
 
 def _of_folder(folder: Path, label_config: str | None, count: int, fit: bool) -> Plan:
     from ..checks import configs
-    from ..checks.scene import Plan
+    from ..checks.plan import Plan
 
     config = configs.named(label_config) if label_config is not None else configs.of_folder(folder)
     if config is None:
@@ -97,7 +97,7 @@ def _of_project(config: settings.Settings, project_id: str, count: int, fit: boo
             "or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY."
         )
     from ..checks import configs
-    from ..checks.scene import Plan
+    from ..checks.plan import Plan
     from ..label_studio import client
 
     connection = client.sdk_client(config.label_studio_url, config.label_studio_api_key)
@@ -128,7 +128,7 @@ def _rehearsed(found: Source, plan: Plan, arguments: dict[str, object]) -> Repor
             if status is not None:
                 status.update(f"{check.name} …")
 
-        return run.rehearse(found, plan, arguments, tell)
+        return run.run_checks(found, plan, arguments, tell)
 
 
 def _show(report: Report) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..checks.plan import Plan
 from ..checks.report import Report
-from ..checks.run import rehearse
-from ..checks.scene import Plan
+from ..checks.run import run_checks
 from . import labeling_config
 
 Json = dict[str, Any]
@@ -51,4 +51,4 @@ def check_backend(
     (False, 'Valid', '1')
     """
     plan = Plan(label_config=labeling_config.chosen(model_class, label_config), tasks=tasks, count=count, fit=fit)
-    return rehearse(model_class, plan, kwargs)
+    return run_checks(model_class, plan, kwargs)

@@ -13,13 +13,13 @@ from ..processes.messages import Description
 from ..settings import Settings
 from ..store import events, jobs, transitions
 from ..store.database import Database
-from ..store.jobs import Job, JobState
+from ..store.jobs import Job
 from . import leases, policy
 from .faults import contained
 from .housekeeping import Housekeeping
 from .policy import Rules
 from .runner import Trains
-from .supervisor import Supervisor
+from .supervisor import JobListener, Supervisor
 
 _POLL = 1.0
 """Seconds between two looks at the store when nobody says that there is work: other processes write, too."""
@@ -40,7 +40,7 @@ class Scheduler:
         settings: Settings,
         description: Callable[[], Description | None],
         on_version: Callable[[], None],
-        on_job: Callable[[Job, JobState, str], None],
+        on_job: JobListener,
     ) -> None:
         """Prepare.
 
@@ -50,7 +50,7 @@ class Scheduler:
             settings: of this server.
             description: the author's class, None while it is not loaded.
             on_version: told that a job has left a version.
-            on_job: told a job, the state in which it ended, and the error if it failed.
+            on_job: told of jobs that have ended.
         """
         self._database, self._trainers, self._settings = database, trainers, settings
         self._description = description

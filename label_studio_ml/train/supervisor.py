@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from ..errors import LoadError, StoreError, WorkerDied
 from ..processes import messages
@@ -26,6 +26,13 @@ _POLL = 1.0
 _log = logging.getLogger(__name__)
 
 
+class JobListener(Protocol):
+    """Told what became of jobs."""
+
+    def __call__(self, job: Job, state: JobState, error: str, /) -> None:
+        """A job has ended in a state; `error` is empty unless it failed."""
+
+
 class Supervisor:
     """Has trainers run the jobs that a scheduler has claimed."""
 
@@ -36,7 +43,7 @@ class Supervisor:
         owner: str,
         housekeeping: Housekeeping,
         on_version: Callable[[], None],
-        on_job: Callable[[Job, JobState, str], None],
+        on_job: JobListener,
     ) -> None:
         """Prepare.
 
@@ -46,7 +53,7 @@ class Supervisor:
             owner: of the leases.
             housekeeping: deletes what an ended job leaves behind.
             on_version: told that a job has left a version.
-            on_job: told a job, the state in which it ended, and the error if it failed.
+            on_job: told of jobs that have ended.
         """
         self._database, self._settings, self._owner = database, settings, owner
         self._housekeeping, self._on_version, self._on_job = housekeeping, on_version, on_job

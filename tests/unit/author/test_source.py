@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from label_studio_ml.author import source
+from label_studio_ml.author import loading, source
 from label_studio_ml.errors import LoadError, SourceError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.processes.messages import Source
@@ -53,7 +53,7 @@ def write(folder: Path, **files: str) -> Path:
 
 
 def found(target: Path | str) -> tuple[str, dict[str, Any]]:
-    model_class, kwargs = source.load(source.locate(str(target)))
+    model_class, kwargs = loading.load(source.locate(str(target)))
     return model_class.__name__, kwargs
 
 
@@ -161,8 +161,8 @@ def test_the_base_classes_of_this_package_are_nobodys_model(folder: Path) -> Non
 
 def test_a_script_is_imported_once(folder: Path) -> None:
     write(folder, script=ONE)
-    first, _ = source.load(source.locate(str(folder)))
-    again, _ = source.load(source.locate(str(folder)))
+    first, _ = loading.load(source.locate(str(folder)))
+    again, _ = loading.load(source.locate(str(folder)))
     assert first is again
 
 
@@ -203,7 +203,7 @@ def test_a_mistake_is_told_in_words(target: str, says: str, folder: Path) -> Non
     write(folder, script=ONE + "number = 5\n", two=TWO, none="x = 1")
     (folder / "text.txt").touch()
     with pytest.raises(SourceError, match=says):
-        source.load(source.locate(f"{folder}/{target}"))
+        loading.load(source.locate(f"{folder}/{target}"))
 
 
 @pytest.mark.parametrize(("text", "says"), [("{", "not readable JSON"), ("[1]", "must hold an object")])
@@ -242,10 +242,10 @@ class Here(LabelStudioMLBase):
 
 def test_a_class_of_a_script_can_be_imported_again_by_a_child_process(folder: Path) -> None:
     write(folder, script=ONE)
-    model_class, _ = source.load(source.locate(str(folder)))
+    model_class, _ = loading.load(source.locate(str(folder)))
     again = source.of_class(model_class)
     assert again == Source(str(folder / "script.py"), "One")
-    assert source.load(again)[0] is model_class
+    assert loading.load(again)[0] is model_class
 
 
 def test_a_class_that_a_child_could_not_import_has_no_source() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from label_studio_sdk.label_interface.objects import PredictionValue
 
-from label_studio_ml.author import source
+from label_studio_ml.author import loading, source
 from label_studio_ml.instance import functions
 from label_studio_ml.model import LabelStudioMLBase, ModelResponse
 from tests.support.in_process_backend import region, served
@@ -215,7 +215,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     def write(text: str) -> type[Any]:
         path = tmp_path / "functions_of_an_author.py"
         path.write_text(textwrap.dedent(text))
-        return source.load(source.locate(str(path)))[0]
+        return loading.load(source.locate(str(path)))[0]
 
     yield write
     sys.modules.pop("functions_of_an_author", None)
