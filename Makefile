@@ -20,7 +20,7 @@ DOCTESTS = --doctest-modules label_studio_ml --ignore=label_studio_ml/scaffold/f
 export PIP_NO_COMPILE = 1
 
 .PHONY: help setup start demo screenshot lint types security docs test test-unit test-integration test-e2e \
-	test-examples test-pythons gallery learning bench soak clean
+	test-examples test-pythons test-floors gallery learning bench soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,9 @@ learning: setup ## Examples get better in a real Label Studio: score on untouche
 test-pythons: setup ## Run the unit tests on the other Pythons that we support
 	$(BIN)/python -m scripts.pythons
 
+test-floors: setup ## Run the unit tests and the recorded requests with the lowest versions that pyproject.toml allows
+	$(BIN)/python -m scripts.floors
+
 bench: setup ## Measure, beside other servers (installed at the first run; needs wrk); figures are for reading
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.training
@@ -85,7 +88,7 @@ soak: setup ## Run a server for long, under requests of every kind, and see whet
 	$(BIN)/python -m benchmarks.soak
 
 clean: ## Remove environments, caches, builds and the demo's data; never a backend folder
-	rm -rf .venv .venv-3.* .venv-examples .venv-label-studio* demo build dist *.egg-info
+	rm -rf .venv .venv-3.* .venv-floors .venv-examples .venv-label-studio* demo build dist *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
