@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated
 
@@ -79,6 +80,7 @@ def spread(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command line; our own errors become one line and a non-zero exit status."""
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # the error in the end says it once
     try:
         app(spread(sys.argv[1:]))
     except BackendError as error:
