@@ -1,82 +1,75 @@
-"""A prediction that does not fit, seen from outside: the reply, the log, the metric and `/health`."""
+"""What went wrong lately is remembered, for a while and without secrets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
+from msgspec import UNSET
 
-from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.processes.messages import REASONS, Problem
+from label_studio_ml import logs
+from label_studio_ml.processes.messages import Problem
 from label_studio_ml.server.metrics import Metrics
-from tests.support.in_process_backend import Served, region, served
-
-SENTENCE = (
-    "the prediction does not fit the labeling config: result[1] for control `sentiment` (Choices) has the label "
-    "`Positiv`; the labeling config allows `Positive` and `Negative`, and the nearest is `Positive`."
-)
-
-
-class Slips(LabelStudioMLBase):
-    def predict(self, tasks: list[dict[str, Any]], context: Any = None, **kwargs: Any) -> Any:
-        results = []
-        for task in tasks:
-            slip = task["data"]["text"] == "slip"
-            results.append({"result": [region(), region("Positiv" if slip else "Negative")]})
-        return results
+from label_studio_ml.server.problems import Problems
+from label_studio_ml.store.jobs import Job, JobState
 
 
 @pytest.fixture
-def backend(tmp_path: Path) -> Iterator[Served]:
-    with served(Slips, tmp_path / "model-data") as running:
-        yield running
+def metrics() -> Metrics:
+    return Metrics()
 
 
-def counted(backend: Served) -> list[str]:
-    """The lines of the metric."""
-    lines = backend.client.get("/metrics").text.splitlines()
-    return [line for line in lines if line.startswith("label_studio_ml_prediction_problems_total")]
+@pytest.fixture
+def problems(metrics: Metrics) -> Problems:
+    return Problems(metrics)
 
 
-def test_log_metric_and_health_tell_task_control_and_what_would_do(
-    backend: Served, caplog: pytest.LogCaptureFixture
+def figures(metrics: Metrics, name: str) -> list[str]:
+    return [line for line in metrics.text().decode().splitlines() if line.startswith(f"label_studio_ml_{name}")]
+
+
+def test_the_last_twenty_are_kept_oldest_first(problems: Problems) -> None:
+    for number in range(25):
+        problems.remember("7", f"problem {number}")
+    assert [problem.message for problem in problems.last] == [f"problem {number}" for number in range(5, 25)]
+
+
+def test_a_task_without_a_prediction_is_remembered_with_its_reason_and_counted(
+    problems: Problems, metrics: Metrics
 ) -> None:
-    first, second, third = backend.predict("fine", "slip", "fine")
-    assert second == []
-    assert len(first["result"]) == len(third["result"]) == 2
-    assert f"Task 2 got no prediction: {SENTENCE}" in caplog.text
-    assert counted(backend) == ['label_studio_ml_prediction_problems_total{kind="invalid",reason="label"} 1.0']
-    (problem,) = backend.client.get("/health").json["problems"]
-    assert problem.pop("time")
-    assert problem == {
-        "project": "7",
-        "task": "2",
-        "message": SENTENCE,
-        "reason": "label",
-        "control": "sentiment",
-    }
+    problems.problem("7", Problem(0, "3", "predict", "predict() raised"))
+    problems.problem("8", Problem(0, "4", "invalid", "no such label", "label", "sentiment"))
+    assert [(one.project, one.task, one.reason, one.control) for one in problems.last] == [
+        ("7", "3", "raised", UNSET),
+        ("8", "4", "label", "sentiment"),
+    ]
+    assert sorted(figures(metrics, "prediction_problems_total")) == [
+        'label_studio_ml_prediction_problems_total{kind="invalid",reason="label"} 1.0',
+        'label_studio_ml_prediction_problems_total{kind="predict",reason="raised"} 1.0',
+    ]
 
 
-def test_strict_refuses_with_the_same_words_and_counts_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LABEL_STUDIO_ML_STRICT", "true")
-    with served(Slips, tmp_path / "model-data") as backend:
-        reply = backend.ask("fine", "slip")
-        assert reply.status_code == 500
-        assert reply.json["error"] == f"Task 2: {SENTENCE}"
-        (problem,) = backend.client.get("/health").json["problems"]
-        assert (problem["task"], problem["control"]) == ("2", "sentiment")
-        assert len(counted(backend)) == 1
+def test_every_training_is_counted_and_a_failed_one_remembered(problems: Problems, metrics: Metrics) -> None:
+    job = Job(id="a", project_id="7", state=JobState.STARTED, action="START_TRAINING", created_at=0.0)
+    problems.job_ended(job, JobState.FINISHED, "")
+    problems.job_ended(job, JobState.FAILED, "fit() raised")
+    assert [(one.project, one.message, one.reason) for one in problems.last] == [
+        ("7", "Training failed: fit() raised", UNSET)
+    ]
+    assert len(figures(metrics, "jobs_total{")) == 2
 
 
-def test_the_metric_takes_few_values_whatever_a_worker_sends() -> None:
-    metrics = Metrics()
-    for reason in (*REASONS, "made up", "made up as well"):
-        metrics.problem(Problem(0, "1", "invalid", "", reason))
-    text = metrics.text().decode()
-    lines = [line for line in text.splitlines() if line.startswith("label_studio_ml_prediction_problems_total")]
-    assert len(lines) == len(REASONS) + 1
-    assert 'label_studio_ml_prediction_problems_total{kind="invalid",reason="other"} 2.0' in lines
+def test_a_deleted_project_is_forgotten_and_others_are_not(problems: Problems) -> None:
+    for project in ("7", "8", "7"):
+        problems.remember(project, "a problem")
+    problems.forget("7")
+    assert [problem.project for problem in problems.last] == ["8"]
+
+
+def test_secrets_are_not_remembered(problems: Problems) -> None:
+    logs.hide("the-token-of-test-problems")
+    problems.remember("7", "it cannot use the-token-of-test-problems")
+    assert problems.last[0].message == "it cannot use ***"
+
+
+def test_events_that_are_stored_are_counted(problems: Problems, metrics: Metrics) -> None:
+    problems.event_stored()
+    assert "label_studio_ml_events_total 1.0" in figures(metrics, "events_total")
