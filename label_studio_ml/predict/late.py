@@ -10,8 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -28,31 +27,48 @@ _KEPT_FOR = 15 * 60.0
 """Seconds for which results that Label Studio did not take are kept."""
 
 _KEPT = 20_000
+"""The most results that are kept."""
+
 _log = logging.getLogger(__name__)
 
 Key = tuple[int, str, str | None, bytes, bytes]
+"""What makes a task the same: number of the version, project, labeling config, params, and the task."""
+
 Store = Callable[[str, list[dict[str, Any]]], Awaitable[None]]
 
 
-@dataclass(eq=False)
 class Entry:
-    """A task that is late.
+    """A task that is late."""
 
-    `clients`: how many wait for it again and will get it in their reply; `storing`: says, while it is being stored,
-    whether that has worked.
-    """
+    def __init__(self, task: Any, result: asyncio.Future[bytes]) -> None:
+        self.task = task  # its id, if it has one
+        self.result = result
+        self.finished_at = 0.0
+        self.clients = 0  # how many wait for it again and will get it in their reply
+        self._stored: asyncio.Future[bool] | None = None  # while it is being stored: whether that has worked
 
-    project_id: str
-    task: Any
-    result: asyncio.Future[bytes]
-    clients: int = 0
-    finished_at: float = 0.0
-    storing: asyncio.Future[bool] | None = None
+    @contextlib.contextmanager
+    def asked_again(self) -> Iterator[None]:
+        """Somebody waits for it again: its result goes into their reply."""
+        self.clients += 1
+        try:
+            yield
+        finally:
+            self.clients -= 1
+
+    def finish(self, item: bytes) -> None:
+        """Its result has come."""
+        self.result.set_result(item)
+        self.finished_at = time.monotonic()
+
+    def storing(self, stored: asyncio.Future[bool] | None) -> None:
+        """It is being stored, and `stored` will say whether that has worked; None: it is not any more."""
+        self._stored = stored
 
     async def reply(self) -> bytes:
         """What whoever asks for it again gets: nothing, if it has got into Label Studio meanwhile."""
         item = await asyncio.shield(self.result)
-        if self.storing is not None and await asyncio.shield(self.storing):
+        if self._stored is not None and await asyncio.shield(self._stored):
             return NOTHING
         return item
 
@@ -70,6 +86,10 @@ class Late:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, request: Request) -> bool:
+        """Whether tasks of the request are being finished."""
+        return request in self._requests
+
     def adopt(self, request: Request, version: int) -> None:
         """Take over the tasks of a request that have no result yet; `version` is the number of the active one."""
         loop = asyncio.get_running_loop()
@@ -78,7 +98,7 @@ class Late:
             if result is None:
                 key = (version, request.project_id, request.label_config, request.params, task)
                 places[place] = key
-                self._entries[key] = Entry(request.project_id, task_id(task), loop.create_future())
+                self._entries[key] = Entry(task_id(task), loop.create_future())
         self._requests[request] = places
 
     def find(
@@ -99,8 +119,7 @@ class Late:
             entry = self._entries.get(key) if key else None
             if key is None or entry is None or entry.result.done():
                 continue
-            entry.result.set_result(item)
-            entry.finished_at = time.monotonic()
+            entry.finish(item)
             if entry.clients or item == NOTHING:
                 del self._entries[key]
             else:
@@ -116,10 +135,30 @@ class Late:
             if entry := self._entries.pop(key, None):
                 entry.result.cancel()
 
-    def delivered(self, entries: list[Entry]) -> None:
-        """Clients got these results in their reply: there is no need to store or keep them."""
-        gone = set(map(id, entries))
+    @contextlib.contextmanager
+    def asked_again(self, entries: list[Entry]) -> Iterator[None]:
+        """Somebody waits for these tasks again: their results go into a reply instead of being stored."""
+        with contextlib.ExitStack() as stack:
+            for entry in entries:
+                stack.enter_context(entry.asked_again())
+            yield
+
+    async def collect(self, entries: list[Entry], timeout: float) -> list[bytes]:
+        """The results of tasks for a reply: nothing for those that are not there after `timeout` seconds.
+
+        What is handed out is in the reply, so there is no need to store or keep it.
+        """
+        replies = [asyncio.ensure_future(entry.reply()) for entry in entries]
+        try:
+            await asyncio.wait(replies, timeout=timeout)
+            finished = [reply.done() and not reply.cancelled() for reply in replies]
+            items = [reply.result() if done else NOTHING for reply, done in zip(replies, finished, strict=True)]
+        finally:
+            for reply in replies:
+                reply.cancel()
+        gone = {id(entry) for entry, done in zip(entries, finished, strict=True) if done}
         self._entries = {key: entry for key, entry in self._entries.items() if id(entry) not in gone}
+        return items
 
     async def stop(self) -> None:
         """Store what is ready, without waiting for more."""
@@ -159,13 +198,13 @@ class Late:
             return True
         storing = asyncio.get_running_loop().create_future()
         for entry in entries:
-            entry.storing = storing
+            entry.storing(storing)
         try:
             await self._store(project_id, predictions)
         except BaseException as error:
             storing.set_result(False)
             for entry in entries:
-                entry.storing = None
+                entry.storing(None)
             if not isinstance(error, BackendError):
                 raise
             self._ready += keys

@@ -1,4 +1,4 @@
-"""What the dispatcher needs of whoever runs the author's predict(): a pool of processes, or this process."""
+"""What is needed of whoever runs the author's predict(): a pool of processes, or this process."""
 
 from __future__ import annotations
 

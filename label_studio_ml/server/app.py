@@ -42,7 +42,7 @@ OPERATIONS = [
 def create_app(services: Services) -> ASGIApp:
     """The application over the parts of a running server."""
     settings = services.settings
-    predict = Predict(services.dispatcher, services.active, services.problems, settings.max_body_size)
+    predict = Predict(services.clients, services.active, services.problems, settings.max_body_size)
     others = Starlette(
         routes=[
             Route(PREDICT.path, predict, methods=[PREDICT.method]),
@@ -65,7 +65,7 @@ def _handlers(services: Services) -> Iterable[object]:
     manager = Manager(database, services.settings)
     yield Health(
         services.runner,
-        services.dispatcher,
+        services.clients,
         active,
         services.problems,
         services.metrics,

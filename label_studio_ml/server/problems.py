@@ -15,7 +15,7 @@ _KEPT = 20
 
 
 class Problems:
-    """The last problems of one server. The dispatcher, the scheduler and whoever stores events tell it of them."""
+    """The last problems of one server; its other parts tell of them."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import logs
 from ..errors import StoreError, UsageError
-from ..predict.dispatcher import Dispatcher
+from ..predict.clients import Clients
 from ..predict.pool import Pool
 from ..predict.runner import Runner
 from ..processes.messages import Description, Source
@@ -45,7 +45,7 @@ class Services:
     problems: Problems
     active: ActiveVersions
     runner: Runner
-    dispatcher: Dispatcher
+    clients: Clients
     trainers: Sequence[Trains]
     rollout: Rollout
     scheduler: Scheduler
@@ -163,8 +163,8 @@ async def _compose(
 
     problems = Problems(metrics)
     stack.push_async_callback(runner.stop, _CHILD_PATIENCE)
-    dispatcher = Dispatcher(runner, settings, problems, active.number, metrics.waited)
-    stack.push_async_callback(dispatcher.stop)
+    clients = Clients(runner, settings, problems, active.number, metrics.waited)
+    stack.push_async_callback(clients.stop)
     for trainer in trainers:
         stack.push_async_callback(trainer.stop)
     rollout = Rollout(database, active, runner)
@@ -172,7 +172,7 @@ async def _compose(
     intake = Intake(database, description, scheduler.rules)
     metrics.include(
         Gauges(
-            queued_tasks=lambda: dispatcher.queued_tasks,
+            queued_tasks=lambda: clients.queued_tasks,
             ready=lambda: runner.status.state == "ready",
             memory=lambda: runner.memory,
             versions=active.overview,
@@ -185,7 +185,7 @@ async def _compose(
         problems=problems,
         active=active,
         runner=runner,
-        dispatcher=dispatcher,
+        clients=clients,
         trainers=trainers,
         rollout=rollout,
         scheduler=scheduler,

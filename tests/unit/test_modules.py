@@ -11,7 +11,7 @@ import label_studio_ml
 PACKAGE = Path(label_studio_ml.__file__).parent
 MOST_LINES = 350
 NOT_OURS_TO_CUT = ("examples", "scaffold")  # what authors start from reads best in one file
-STILL_LONG = {"predict/dispatcher.py", "predict/pool.py"}
+STILL_LONG = {"predict/pool.py"}
 
 
 def modules() -> list[Path]:

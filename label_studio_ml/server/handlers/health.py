@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ... import __version__
-from ...predict.dispatcher import Dispatcher
+from ...predict.clients import Clients
 from ...predict.runner import Runner
 from ...processes.messages import Description
 from ...train.policy import Rules
@@ -31,7 +31,7 @@ class Health:
     def __init__(
         self,
         runner: Runner,
-        dispatcher: Dispatcher,
+        clients: Clients,
         active: ActiveVersions,
         problems: Problems,
         metrics: Metrics,
@@ -43,7 +43,7 @@ class Health:
 
         Args:
             runner: knows how the model is.
-            dispatcher: knows what waits.
+            clients: knows what waits.
             active: knows which versions predict.
             problems: remembers what went wrong.
             metrics: the figures for Prometheus.
@@ -51,7 +51,7 @@ class Health:
             model_dir: where the server keeps everything.
             document: the OpenAPI document.
         """
-        self._runner, self._dispatcher, self._active = runner, dispatcher, active
+        self._runner, self._clients, self._active = runner, clients, active
         self._problems, self._metrics, self._rules = problems, metrics, rules
         self._model_dir, self._document = model_dir, document
 
@@ -93,7 +93,7 @@ class Health:
             version=__version__,
             store=self._problems.store,
             problems=self._problems.last,
-            queued_tasks=self._dispatcher.queued_tasks,
+            queued_tasks=self._clients.queued_tasks,
             projects=self._active.overview(),
             train_events=_train_events(description) if description else UNSET,
             webhook_events=self._webhook_events(description) if description else UNSET,

@@ -9,7 +9,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from ...errors import LoadError, PredictError
-from ...predict.dispatcher import Dispatcher
+from ...predict.clients import Clients
 from ...wire import replies, requests, results
 from .. import errors, limits, statuses
 from ..active_versions import ActiveVersions
@@ -37,10 +37,8 @@ OPERATION = Operation(
 class Predict:
     """The ASGI application for `POST /predict`; its calls return the status of the reply."""
 
-    def __init__(
-        self, dispatcher: Dispatcher, active: ActiveVersions, problems: Problems, max_body_size: int
-    ) -> None:
-        self._dispatcher, self._active, self._problems = dispatcher, active, problems
+    def __init__(self, clients: Clients, active: ActiveVersions, problems: Problems, max_body_size: int) -> None:
+        self._clients, self._active, self._problems = clients, active, problems
         self._max_body_size = max_body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> int:
@@ -73,7 +71,7 @@ class Predict:
         if not message.tasks:
             return results.predict_body([])
         try:
-            outcome = await self._dispatcher.predict(
+            outcome = await self._clients.predict(
                 project_id,
                 label_config,
                 [bytes(task) for task in message.tasks],
