@@ -306,6 +306,7 @@ def test_what_a_generator_has_ready_at_the_deadline_arrives_and_the_rest_is_comp
     held = gate.task()
     everybody = [*obedient.tasks(4), held, *obedient.tasks(3)]
     with predict_clients.crowd(server) as clients:
+        wait_until(lambda: clients.is_served(obedient.tasks(1)), 60, "the model to be loaded")
         partly = clients.send(obedient.body(everybody)).result()
         assert obedient.answered(partly) == obedient.expected(everybody, everybody[4:])
         again = clients.send(obedient.body(everybody[4:]))
