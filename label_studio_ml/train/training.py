@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -209,11 +210,22 @@ def _temporary(path: Path) -> Iterator[None]:
 
 
 def _sync(folder: Path) -> None:
-    """Make sure that what fit() wrote is on disk before a version points at it."""
+    """Make sure that what fit() wrote is on disk before a version points at it.
+
+    Authors leave links that lead nowhere, sockets and pipes, too; only regular files and folders are synced.
+    """
     for root, _, files in os.walk(folder):
-        for name in [*files, "."]:
-            handle = os.open(Path(root) / name, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        for path in (Path(root), *(Path(root, name) for name in files)):
+            # A file may be gone again, or be unreadable to us; opening a pipe would wait for a writer.
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                mode = path.lstat().st_mode
+                if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+                    _sync_one(path)
+
+
+def _sync_one(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -140,6 +142,25 @@ def test_a_fit_that_raises_leaves_no_files_and_the_reason_in_one_line_and_in_ful
     assert (job.state, job.error) == (JobState.FAILED, "fit() failed: ValueError: no gradient")
     assert 'raise ValueError("no gradient")' in (job.error_detail or "")
     assert not list((setup.model_dir / "versions").rglob("half"))
+
+
+@pytest.mark.timeout(60)
+def test_links_pipes_and_sockets_in_the_working_folder_do_not_disturb_a_training(setup: Setup) -> None:
+    class Untidy(LabelStudioMLBase):
+        def fit(self, event: str, data: Any, workdir: str, **kwargs: Any) -> dict[str, Any]:
+            inside = Path(workdir, "inside")
+            inside.mkdir()
+            for folder in (Path(workdir), inside):
+                (folder / "weights").write_text("w")
+                (folder / "dangling").symlink_to(folder / "nothing")
+                (folder / "loop").symlink_to(folder)
+                os.mkfifo(folder / "pipe")
+                os.mknod(folder / "socket", stat.S_IFSOCK | 0o600)
+            return {"weights": workdir}
+
+    reply = setup.run(Untidy, annotated(1, 1))
+    assert reply == messages.Fitted(reply.job_id, 1)
+    assert Path(setup.version(1).workdir, "inside", "weights").read_text() == "w"
 
 
 # --- progress ----------------------------------------------------------------------------------------------
