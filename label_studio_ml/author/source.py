@@ -55,7 +55,9 @@ def _main_file(folder: Path) -> Path:
     scripts = [
         path
         for path in sorted(folder.glob("*.py"))
-        if not path.name.startswith(("test_", "_")) and "LabelStudioML" in path.read_text(errors="replace")
+        if path.is_file()
+        and not path.name.startswith(("test_", "_"))
+        and "LabelStudioML" in path.read_text(errors="replace")
     ]
     if len(scripts) == 1:
         return scripts[0]

@@ -14,6 +14,7 @@ import os
 import queue
 import re
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -208,9 +209,8 @@ class Database:
         if path is None:
             return
         copy = path.with_name(f"{path.name}.backup-{revision}")
-        draft = copy.with_name(f"{copy.name}.{os.getpid()}")  # other processes may be doing the same
+        draft = copy.with_name(f"{copy.name}.{uuid.uuid4().hex}")  # other processes may be doing the same
         try:
-            draft.unlink(missing_ok=True)
             os.close(os.open(draft, os.O_CREAT | os.O_EXCL, 0o600))  # never readable by others, not even at first
             with self._errors("back up"), self._engine.connect() as connection:
                 plain = connection.execution_options(transaction=False)  # VACUUM refuses to run in one

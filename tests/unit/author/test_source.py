@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import textwrap
@@ -176,6 +177,14 @@ def test_scripts_of_one_name_in_two_folders_are_told_apart(folder: Path) -> None
 def test_classes_of_a_script_can_be_pickled(folder: Path) -> None:
     write(folder, script=ONE + "import pickle\nassert pickle.loads(pickle.dumps(One)) is One\n")
     assert found(folder / "script.py")[0] == "One"
+
+
+def test_what_editors_leave_beside_the_script_of_a_folder_is_no_script(folder: Path) -> None:
+    (folder / "backend").mkdir()
+    write(folder / "backend", script=ONE)
+    (folder / "backend" / ".#script.py").symlink_to("user@host.1:2")
+    os.mkfifo(folder / "backend" / "pipe.py")
+    assert found(folder / "backend")[0] == "One"
 
 
 # --- what a person got wrong ------------------------------------------------------------------------------

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import subprocess
 import sys
 import time
@@ -22,7 +20,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.store import events, jobs, transitions
 from label_studio_ml.store.database import Database, P, T
 from label_studio_ml.store.jobs import JobState
-from label_studio_ml.train import in_process
+from label_studio_ml.train import in_process, leases
 from tests.support.scheduler_scene import Scene, Trainer, ended, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick")]
@@ -129,23 +127,21 @@ async def test_a_job_that_was_just_claimed_is_not_taken_for_one_that_was_left_be
     slow.close()
 
 
-def dead_process() -> int:
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        pass
-    return process.pid
+def dead_owner() -> str:
+    made = "from label_studio_ml.train import leases; print(leases.new_owner())"
+    return subprocess.run([sys.executable, "-c", made], check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.mark.parametrize(
     ("owner", "lease", "left_behind"),
     [
-        (lambda: f"{socket.gethostname()}/{dead_process()}/x", 30.0, True),
-        (lambda: f"{socket.gethostname()}/{os.getpid()}/an earlier life", 30.0, True),
-        (lambda: f"{socket.gethostname()}/{os.getppid()}/x", 30.0, False),
+        (dead_owner, 30.0, True),
+        (leases.new_owner, 30.0, False),
         (lambda: "another host/1/x", 30.0, False),
         (lambda: "another host/1/x", -1.0, True),
-        (lambda: f"{socket.gethostname()}/{os.getppid()}/x", -1.0, True),
+        (leases.new_owner, -1.0, True),
     ],
-    ids=["dead here", "earlier life", "alive here", "elsewhere", "lease over elsewhere", "lease over here"],
+    ids=["dead here", "alive here", "elsewhere", "lease over elsewhere", "lease over here"],
 )
 async def test_a_job_is_taken_from_a_server_that_is_gone_and_only_then(
     database: Database, tmp_path: Path, owner: Callable[[], str], lease: float, left_behind: bool

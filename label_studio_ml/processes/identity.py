@@ -1,0 +1,71 @@
+"""[any process] Which process of which machine this is, and whether another one, known by its name, has ended.
+
+Containers share host names and process numbers, and process numbers are used again. So a name holds what tells
+machines, namespaces and processes apart; what it does not tell is doubtful, and then no process counts as ended.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import uuid
+from pathlib import Path
+
+import psutil
+
+_RUN = uuid.uuid4().hex
+"""Tells this program from an earlier one that had replaced itself with exec()."""
+
+
+def name() -> str:
+    """The name of this process: `place/number/start/run`."""
+    number = os.getpid()
+    return f"{_place()}/{number}/{_start(number)}/{_RUN}"
+
+
+def has_ended(other: str) -> bool:
+    """Whether the process of that name has certainly ended; False for one whose numbers mean nothing here."""
+    place, number, start, run, *_ = [*other.split("/"), "", "", "", ""]
+    if not place or place != _place() or not number.isdecimal() or not start:
+        return False
+    if not psutil.pid_exists(int(number)):
+        return True
+    now = _start(int(number))
+    return bool(now) and (now != start or (int(number) == os.getpid() and run != _RUN))
+
+
+def _place() -> str:
+    """Where process numbers mean what they mean here; empty when that cannot be told."""
+    host = socket.gethostname().replace("/", "_")
+    if platform.system() != "Linux":
+        return f"{host}.{uuid.getnode():x}"
+    try:
+        if _link("/proc/self") != str(os.getpid()):  # it shows the processes of another namespace
+            return ""
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return ".".join([host, boot, _link("/proc/self/ns/pid"), _times()])
+    except OSError:
+        return ""
+
+
+def _link(path: str) -> str:
+    return str(Path(path).readlink())
+
+
+def _times() -> str:
+    """The namespace that start times are told in; older kernels have none."""
+    try:
+        return _link("/proc/self/ns/time")
+    except FileNotFoundError:
+        return ""
+
+
+def _start(number: int) -> str:
+    """When a process began, in a clock that nobody sets; empty when that cannot be told."""
+    try:
+        if platform.system() != "Linux":
+            return repr(psutil.Process(number).create_time())
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError, psutil.Error):
+        return ""
