@@ -41,7 +41,7 @@ class Rollout:
                 if self._active.is_known(project.id) and self._active.number(project.id) != number:
                     await self._follow(project.id, number)
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """There may be a new version."""
         self._news.set()
 

@@ -168,7 +168,7 @@ async def _compose(
     for trainer in trainers:
         stack.push_async_callback(trainer.stop)
     rollout = Rollout(database, active, runner)
-    scheduler = Scheduler(database, trainers, settings, description, rollout.nudge, problems.job_ended)
+    scheduler = Scheduler(database, trainers, settings, description, rollout.wake, problems.job_ended)
     intake = Intake(database, description, scheduler.rules)
     metrics.include(
         Gauges(

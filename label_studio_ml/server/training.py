@@ -39,7 +39,7 @@ class Training:
         In the calling process training happens before the reply, so that authors' tests can look at its result.
         """
         if not self._in_process:
-            self._scheduler.nudge()
+            self._scheduler.wake()
             return
         while await self._scheduler.step():
             await self._rollout.refresh()

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """Runs until cancelled. Tell it with `nudge` that there may be work."""
+    """Runs until cancelled. Tell it with `wake` that there may be work."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Scheduler:
         self._claiming = asyncio.Lock()
         self._work = [asyncio.Event() for _ in trainers]
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """There may be something to do."""
         for work in self._work:
             work.set()

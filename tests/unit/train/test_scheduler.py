@@ -78,7 +78,7 @@ async def test_a_job_that_has_to_wait_is_started_when_its_time_has_come(database
     loop = asyncio.create_task(scene.scheduler.main_loop())
     before = time.time()
     scene.event()
-    scene.scheduler.nudge()
+    scene.scheduler.wake()
     await until(lambda: trainer.given, "the job to start")
     assert time.time() - before >= 0.2
     await ended(loop)

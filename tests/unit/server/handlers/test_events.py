@@ -50,10 +50,10 @@ class Scheduler:
     """Is told that there may be work, and in the calling process does it."""
 
     def __init__(self, due: int = 0) -> None:
-        self.nudged, self.due = 0, due
+        self.woken, self.due = 0, due
 
-    def nudge(self) -> None:
-        self.nudged += 1
+    def wake(self) -> None:
+        self.woken += 1
 
     async def step(self) -> bool:
         self.due -= 1
@@ -105,7 +105,7 @@ async def test_an_event_is_stored_as_it_came_with_what_it_is_about(scene: Scene)
             touched=[Touched("3", "5")],
         )
     ]
-    assert scene.scheduler.nudged == 1
+    assert scene.scheduler.woken == 1
 
 
 async def test_an_event_that_trains_nothing_has_no_job(scene: Scene) -> None:
@@ -118,7 +118,7 @@ async def test_what_cannot_be_stored_is_known_until_something_can(scene: Scene) 
     with pytest.raises(StoreError):
         await scene.handlers.webhook(sent(WEBHOOK))
     assert (scene.problems.store.state, scene.problems.store.error) == ("failed", "the disk is full")
-    assert scene.scheduler.nudged == 0
+    assert scene.scheduler.woken == 0
     scene.intake.error = None
     await scene.handlers.webhook(sent(WEBHOOK))
     assert (scene.problems.store.state, scene.problems.store.error) == ("ok", UNSET)
@@ -127,7 +127,7 @@ async def test_what_cannot_be_stored_is_known_until_something_can(scene: Scene) 
 async def test_in_the_calling_process_training_is_over_before_the_reply(database: Database) -> None:
     scene = Scene(database, due=2, in_process=True)
     await scene.handlers.webhook(sent(WEBHOOK))
-    assert (scene.scheduler.nudged, scene.rollout.refreshed) == (0, 2)
+    assert (scene.scheduler.woken, scene.rollout.refreshed) == (0, 2)
 
 
 @pytest.mark.parametrize(
