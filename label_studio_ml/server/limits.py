@@ -10,6 +10,11 @@ from starlette.types import Receive, Scope
 from ..errors import BodyTooLarge, RequestError
 
 _STEP = 1 << 20
+_TAKEN = 1 << 12
+"""Bytes that are decompressed at once: what is left of them after the end of a member is copied."""
+
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+
 _DIGITS = 18
 
 
@@ -55,16 +60,22 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 
 
 def _inflate(body: bytes, limit: int) -> bytes:
-    decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, told by the header
+    """All members of a compressed body: gzip allows several, and zeros between and after them."""
+    decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
     parts, size = [], 0
     try:
-        while body and not decoder.eof:
-            part = decoder.decompress(body, _STEP)
-            size += len(part)
-            if size > limit:
-                raise _too_large(limit)
-            parts.append(part)
-            body = decoder.unconsumed_tail
+        for start in range(0, len(body), _TAKEN):
+            rest = body[start : start + _TAKEN]
+            while rest:
+                if decoder.eof:
+                    if not (rest := rest.lstrip(b"\0")):
+                        break
+                    decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
+                parts.append(decoder.decompress(rest, _STEP))
+                size += len(parts[-1])
+                if size > limit:
+                    raise _too_large(limit)
+                rest = decoder.unused_data or decoder.unconsumed_tail
         parts.append(decoder.flush())
     except zlib.error as error:
         raise RequestError(f"The compressed body is damaged: {error}.") from None

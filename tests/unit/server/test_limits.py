@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -68,6 +69,25 @@ async def test_a_compressed_body_is_inflated(
 ) -> None:
     assert (await post(compress(content), encoding)).content == content
     assert (await post(in_chunks(compress(content), 7), encoding)).content == content
+
+
+@pytest.mark.parametrize("between", [b"", b"\0" * 512])
+async def test_all_members_of_a_compressed_body_count(between: bytes) -> None:
+    members = [gzip.compress(part) for part in (TEXT, b"", b"x" * 10_000, b"end")]
+    whole = TEXT + b"x" * 10_000 + b"end"
+    assert (await post(between.join([*members, b""]), "gzip")).content == whole
+    assert (await post(b"".join(members * 4)[:-1], "gzip")).json() == {"error": "The compressed body is cut short."}
+    assert (await post(b"".join(members) + b"garbage", "gzip")).status_code == 400
+
+
+async def test_members_together_must_not_exceed_the_limit() -> None:
+    assert refused_as_too_large(await post(gzip.compress(b"x" * (LIMIT // 2)) * 3, "gzip"))
+
+
+async def test_very_many_members_take_no_more_time_than_their_number() -> None:
+    began = time.process_time()
+    assert (await post(gzip.compress(b"") * (LIMIT // 20), "gzip")).content == b""
+    assert time.process_time() - began < 2
 
 
 async def test_a_body_that_announces_too_much_is_refused_before_it_is_read() -> None:
