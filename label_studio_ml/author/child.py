@@ -17,7 +17,8 @@ import msgspec
 
 from .. import logs, settings
 from ..errors import BackendError, SourceError
-from ..processes import channel
+from ..processes import parent
+from ..processes.channel import Channel
 from ..processes.messages import Broken, Configure, Description, Ready
 from ..store.database import Database
 from . import loading
@@ -28,7 +29,7 @@ from .host import ModelHost, training_rules
 class Loaded:
     """A child with the author's class imported."""
 
-    line: channel.Channel
+    line: Channel
     """To the web process."""
     decode: Callable[[bytes], Any]
     """Makes a message of a frame."""
@@ -45,7 +46,7 @@ class Loaded:
         """Wait for the next message."""
         frame = self.line.receive()
         if frame is None:
-            channel.end_group()
+            parent.end_group()
         return self.decode(frame)
 
 
@@ -64,7 +65,7 @@ def loaded(
         decode: makes a message of a frame.
         prepare: called before the author's code is imported, which may start threads.
     """
-    line = channel.connect(fd)
+    line = parent.connect(fd)
     frame = line.receive()
     if frame is None:
         yield None
@@ -95,12 +96,12 @@ def loaded(
         database.close()
 
 
-def reply(line: channel.Channel, message: msgspec.Struct) -> None:
+def reply(line: Channel, message: msgspec.Struct) -> None:
     """Send a message; if nobody is there any more, end."""
     try:
         line.send(encode(message))
     except OSError:
-        channel.end_group()
+        parent.end_group()
 
 
 def failure(error: BaseException) -> str:
@@ -108,6 +109,6 @@ def failure(error: BaseException) -> str:
     return logs.redact("".join(traceback.format_exception(error.__cause__ or error))).rstrip()
 
 
-def _end_with(line: channel.Channel) -> None:
+def _end_with(line: Channel) -> None:
     line.wait_gone()
-    channel.end_group()
+    parent.end_group()

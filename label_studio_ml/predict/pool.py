@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from ..errors import LabelStudioError, LoadError, SourceError, WorkerDied
-from ..processes import channel, messages
+from ..processes import children, messages
 from ..processes.messages import Broken, Configure, Predict, Ready, Source, Stop
 from ..settings import Settings
 from .process import Process
@@ -302,7 +302,7 @@ class Pool:
     async def _spawn(self, slot: int) -> Process:
         worker = Process(f"worker {next(self._names)}", slot, self._settings.max_loaded_models)
         environment = {"CUDA_VISIBLE_DEVICES": self._devices[slot % len(self._devices)]} if self._devices else {}
-        worker.child = await channel.start(
+        worker.child = await children.start(
             "label_studio_ml.predict.worker",
             environment,
             lambda frame: self._received(worker, frame),

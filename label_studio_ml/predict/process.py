@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import LoadError, WorkerDied
-from ..processes import channel, messages
+from ..processes import children, messages
 from ..processes.messages import Description, Predict
 from .runner import Listener
 
@@ -41,7 +41,7 @@ class Process:
     slot: int
     most_loaded: int
     limit: int = 1
-    child: channel.Child | None = None
+    child: children.Child | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     description: Description | None = None
     broken: Exception | None = None

@@ -21,11 +21,14 @@ predict() raised, miscounted, ended its process, or took too long; or what it re
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where the class is: a Python file, perhaps the class's name, and arguments for its constructor."""
+    """Where the author's class is."""
 
     path: str
+    """The Python file."""
     class_name: str | None = None
+    """The class's name; None when it is the only one there."""
     kwargs: dict[str, Any] = {}
+    """Arguments for its constructor."""
 
     @property
     def folder(self) -> Path:
@@ -37,50 +40,66 @@ class Description(msgspec.Struct, frozen=True):
     """What the rest of the server needs to know about the author's class."""
 
     model_class: str
+    """Its name."""
     generation: int
+    """Of its `fit()`: 1 takes annotations, 2 takes an event."""
     train_events: list[str]
+    """Names of the events that train."""
     learns: bool
+    """Whether it has a `fit()` of its own."""
     concurrent: bool
+    """Whether its `predict()` is a coroutine, so that calls may overlap."""
     train_on: str | None = None
+    """`events`, `start` or `never`; None, here and below, where the class says nothing."""
     train_every: int | None = None
+    """Changed annotations from which a training is worth it."""
     train_min_annotations: int | None = None
+    """Annotations below which no training starts."""
     train_debounce: float | None = None
+    """Seconds without an event until a training starts."""
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Why a task got no prediction.
-
-    `place`: the task's, among those of the call; `kind`: `predict` or `invalid`; `reason`: one of `REASONS`;
-    `control`: the control tag whose region is invalid, if it is one region.
-    """
+    """Why a task got no prediction."""
 
     place: int
+    """The task's, among those of the answer."""
     task: str
+    """Its id, if it has one."""
     kind: str
+    """`predict` or `invalid`."""
     message: str
+    """In words."""
     reason: str = "raised"
+    """One of `REASONS`."""
     control: str = ""
+    """The control tag whose region is invalid, if it is one region."""
 
 
 class Answer(msgspec.Struct):
-    """The encoded items of a call's tasks; name and number of their version; what went wrong.
-
-    When results were streamed before, `results` are those of the remaining tasks.
-    """
+    """What came of the tasks of a call."""
 
     results: list[bytes]
+    """An encoded item for each task; for each that remains, when results were streamed before."""
     version: str
+    """Name of the version that predicted."""
     number: int
+    """Its number."""
     problems: list[Problem] = []
+    """What went wrong."""
     mergeable: bool = True
+    """Whether the class can be given the tasks of several requests in one call."""
 
 
 class Configure(msgspec.Struct, tag="configure"):
-    """First frame to a child: its name in logs, what to load, and the settings it runs under."""
+    """First frame to a child."""
 
     name: str
+    """Its name in logs."""
     source: Source
+    """What to load."""
     settings: dict[str, Any]
+    """Those it runs under, as far as they differ from the defaults."""
 
 
 class Stop(msgspec.Struct, tag="stop"):
@@ -94,11 +113,14 @@ class Ready(msgspec.Struct, tag="ready"):
 
 
 class Broken(msgspec.Struct, tag="broken"):
-    """The author's code could not be imported; the child ends. `usage`: the command named no usable class."""
+    """The author's code could not be imported; the child ends."""
 
     error: str
+    """In a sentence."""
     detail: str
+    """The author's traceback, if there is one."""
     usage: bool
+    """Whether the command named no usable class."""
 
 
 # --- predict workers -----------------------------------------------------------------------------------
@@ -148,17 +170,19 @@ class Store(msgspec.Struct, tag="store", frozen=True):
 
 
 class Warmed(msgspec.Struct, tag="warmed"):
-    """The instance is ready; `version` is the name it goes by."""
+    """The instance is ready."""
 
     id: int
     version: str
+    """The name that its version goes by."""
 
 
 class Loading(msgspec.Struct, tag="loading"):
-    """The instance that a call needs is being constructed, or (`over`) has been: this time is not the call's."""
+    """The instance that a call needs is being constructed, or has been: this time is not the call's."""
 
     id: int
     over: bool
+    """Whether it has been."""
 
 
 class Streamed(msgspec.Struct, tag="streamed"):
@@ -169,18 +193,20 @@ class Streamed(msgspec.Struct, tag="streamed"):
 
 
 class Answered(msgspec.Struct, tag="answered"):
-    """Answer to a `Predict`; `seconds` is the time spent in it."""
+    """Answer to a `Predict`."""
 
     id: int
     answer: Answer
     seconds: float
+    """Time spent in it."""
 
 
 class Stored(msgspec.Struct, tag="stored"):
-    """Answer to a `Store`; `error` when it did not work."""
+    """Answer to a `Store`."""
 
     id: int
     error: str
+    """Why it did not work; empty when it did."""
 
 
 class Refused(msgspec.Struct, tag="refused"):
@@ -188,7 +214,9 @@ class Refused(msgspec.Struct, tag="refused"):
 
     id: int
     error: str
+    """In a sentence."""
     detail: str
+    """The author's traceback."""
 
 
 ToWorker = Configure | Warm | Predict | Store | Stop
@@ -199,17 +227,19 @@ FromWorker = Ready | Broken | Warmed | Loading | Streamed | Answered | Stored | 
 
 
 class Fit(msgspec.Struct, tag="fit"):
-    """Run a job that `owner` has claimed."""
+    """Run a job."""
 
     job_id: str
     owner: str
+    """Who has claimed it."""
 
 
 class Fitted(msgspec.Struct, tag="fitted"):
-    """The job is over and stored; `version` is the number of what came out, None when nothing changed."""
+    """The job is over and stored."""
 
     job_id: str
     version: int | None
+    """Number of the version that came out; None when nothing changed."""
 
 
 class Failed(msgspec.Struct, tag="failed"):
@@ -217,7 +247,9 @@ class Failed(msgspec.Struct, tag="failed"):
 
     job_id: str
     error: str
+    """In a sentence."""
     detail: str
+    """The author's traceback, if there is one."""
 
 
 class Postponed(msgspec.Struct, tag="postponed"):
@@ -225,6 +257,7 @@ class Postponed(msgspec.Struct, tag="postponed"):
 
     job_id: str
     reason: str
+    """In a sentence."""
 
 
 Outcome = Fitted | Failed | Postponed

@@ -10,7 +10,7 @@ import logging
 from typing import Any
 
 from ..errors import LoadError, WorkerDied
-from ..processes import channel, messages
+from ..processes import children, messages
 from ..processes.messages import Broken, Configure, Ready, Source, Stop
 from ..store.jobs import Job
 
@@ -111,7 +111,7 @@ class _Replies:
 class _Process:
     """One child, and what it was asked."""
 
-    def __init__(self, child: channel.Child, replies: _Replies) -> None:
+    def __init__(self, child: children.Child, replies: _Replies) -> None:
         self._child, self._replies = child, replies
         self._reaping = asyncio.get_running_loop().create_task(self._reap())
 
@@ -126,7 +126,7 @@ class _Process:
         replies = _Replies()
         loaded = replies.expect()
         module = "label_studio_ml.train.trainer"
-        child = await channel.start(module, {}, replies.received, replies.closed.set)
+        child = await children.start(module, {}, replies.received, replies.closed.set)
         process = cls(child, replies)
         process.tell(Configure("trainer", source, forwarded))
         try:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from label_studio_ml.processes import channel
+from label_studio_ml.processes import guard
 from scripts.processes import wait_until
 from tests.support.obedient import Json
 from tests.support.servers import ServerProcess
@@ -46,7 +46,7 @@ def role(pid: int) -> str:
     except OSError:
         return "gone"
     modules = {b"label_studio_ml.predict.worker": "worker", b"label_studio_ml.train.trainer": "trainer"}
-    modules[channel.WATCH.encode()] = "guard"
+    modules[guard.WATCH.encode()] = "guard"
     return next((modules[word] for word in command if word in modules), "other")
 
 

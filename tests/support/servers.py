@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from label_studio_ml.processes import channel
+from label_studio_ml.processes import guard
 from scripts.processes import Process, free_port, wait_until
 from tests.support import local_http
 
@@ -98,7 +98,7 @@ class ServerProcess(Process):
 
 def _is_guard(pid: int) -> bool:
     try:
-        return channel.WATCH.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return guard.WATCH.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from label_studio_ml.errors import LoadError, WorkerDied
-from label_studio_ml.processes import channel, messages
+from label_studio_ml.processes import messages
 from label_studio_ml.processes.messages import Broken, Configure, Description, Fit, Fitted, Ready, Source, Stop
 from label_studio_ml.store.jobs import Job, JobState
 from label_studio_ml.train.process import Trainer
@@ -79,7 +79,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> Children:
         started.append(Child(started.configured, on_frame, on_lost, answers=started.answers))
         return started[-1]
 
-    monkeypatch.setattr(channel, "start", start)
+    monkeypatch.setattr("label_studio_ml.processes.children.start", start)
     return started
 
 

@@ -1,4 +1,4 @@
-"""A child process for the tests of `channel`: `python -m tests.support.channel_child FD` says back what it hears.
+"""A child process that says back what it hears: `python -m tests.support.answering_child FD`.
 
 A frame `die N` makes it end with exit code N, `kill` by a signal, `child` starts a process of its own.
 """
@@ -10,12 +10,12 @@ import signal
 import subprocess
 import sys
 
-from label_studio_ml.processes import channel
+from label_studio_ml.processes import parent
 
 
 def main(fd: int) -> None:
     """Answer every frame until the other side is gone."""
-    line = channel.connect(fd)
+    line = parent.connect(fd)
     while (frame := line.receive()) is not None:
         if frame.startswith(b"die "):
             os._exit(int(frame[4:]))
@@ -26,7 +26,7 @@ def main(fd: int) -> None:
         if frame == b"child":
             frame = b"%d" % subprocess.Popen(["sleep", "600"]).pid
         line.send(frame)
-    channel.end_group()
+    parent.end_group()
 
 
 if __name__ == "__main__":
