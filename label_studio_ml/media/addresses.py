@@ -19,6 +19,7 @@ _HTTP = re.compile(r"https?:", re.IGNORECASE)
 _INLINE = re.compile(r"data:", re.IGNORECASE)
 _MEDIA_PATHS = re.compile(r"/data/|/storage-data/|/(tasks|projects)/\d+/(presign|resolve)/")
 _RESOLVED = re.compile(r"/(tasks|projects)/(\d+)/(?:presign|resolve)/?\?fileuri=([A-Za-z0-9_=-]+)")
+_BACKSLASH = re.compile(r"%5c|\\", re.IGNORECASE)
 _UPLOAD = re.compile(r"/data/upload/(\d+)/([^/?#]+)")
 
 Token = str | Callable[[], str | None] | None
@@ -188,6 +189,8 @@ def inside_label_studio(address: str, own: Origin | None) -> str | None:
         path = "/data/" + path.lstrip("/")
     elif path.startswith(("data/upload/", "storage-data/uploaded")):
         path = "/" + path
+    if path.startswith("/data/local-files"):
+        path = _BACKSLASH.sub("%2F", path)  # Label Studio on Windows writes them between folders
     known = path.startswith(("/data/upload/", "/storage-data/uploaded")) or (
         path.startswith("/data/") and "?" in path
     )

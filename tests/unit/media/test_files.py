@@ -239,6 +239,8 @@ def root(tmp_path: Path) -> Path:
         "/data/local-files?d=/dogs//1.jpg",
         "/data/local-files/?d=dogs%2F1.jpg",
         "/data/local-files/?d=inside.jpg",
+        "/data/local-files/?d=dogs%5C1.jpg",
+        "/data/local-files/?d=dogs%5c1.jpg",
     ],
 )
 def test_local_files_are_read_where_they_are(address: str, root: Path, tmp_path: Path) -> None:
