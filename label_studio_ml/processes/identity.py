@@ -1,7 +1,7 @@
 """[any process] Which process of which machine this is, and whether another one, known by its name, has ended.
 
 Containers share host names and process numbers, and process numbers are used again. So a name holds what tells
-machines, namespaces and processes apart; what it does not tell is doubtful, and then no process counts as ended.
+machines, namespaces and processes apart. Where that is not enough, it is in doubt whether the process is there.
 """
 
 from __future__ import annotations
@@ -24,15 +24,22 @@ def name() -> str:
     return f"{_place()}/{number}/{_start(number)}/{_RUN}"
 
 
-def has_ended(other: str) -> bool:
-    """Whether the process of that name has certainly ended; False for one whose numbers mean nothing here."""
+def is_alive(other: str) -> bool | None:
+    """Whether the process of that name is there; None when its numbers mean nothing here."""
     place, number, start, run, *_ = [*other.split("/"), "", "", "", ""]
     if not place or place != _place() or not number.isdecimal() or not start:
-        return False
+        return None
     if not psutil.pid_exists(int(number)):
-        return True
+        return False
     now = _start(int(number))
-    return bool(now) and (now != start or (int(number) == os.getpid() and run != _RUN))
+    if not now:
+        return None
+    return now == start and (run == _RUN or int(number) != os.getpid())
+
+
+def is_here(other: str) -> bool:
+    """Whether that is the name of this process, perhaps with more behind it."""
+    return f"{other}/".startswith(f"{name()}/")
 
 
 def _place() -> str:

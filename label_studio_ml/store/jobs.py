@@ -55,9 +55,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     """Times that a trainer took it up, those left out that ended for a reason outside."""
     lease_owner: str | None = None
-    """The server whose trainer runs it."""
+    """Who runs it: a server, and this attempt."""
     lease_until: float | None = None
-    """When that server loses it unless it renews the lease."""
+    """Changes whenever that server renews the lease: the end of it by that server's clock."""
     not_before: float = 0.0
     """The earliest time for it to start."""
     postponed: int = 0
@@ -79,14 +79,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def active(self) -> bool:
         """Whether it waits or runs."""
         return self.state.active
-
-    def lease_is_over(self, lease: float) -> bool:
-        """Whether nobody has renewed its lease of so many seconds in time.
-
-        One that ends much later than a lease takes was given before the clock was set back.
-        """
-        now = time.time()
-        return not now <= (self.lease_until or 0.0) <= now + 10 * lease
 
 
 _ACTIVE = [state.value for state in JobState if state.active]
@@ -190,7 +182,7 @@ def waiting(connection: Connection, project_id: str) -> Job | None:
 
 
 def renew(connection: Connection, owner: str, lease: float) -> None:
-    """Keep the jobs that `owner` runs."""
+    """Keep what `owner` runs."""
     connection.execute(
         update(jobs)
         .where(jobs.c.lease_owner == owner, jobs.c.state == JobState.STARTED.value)

@@ -8,40 +8,81 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
 from sqlalchemy import Connection
 
 from ..store import jobs, versions
 from ..store.database import Database
+from ..store.jobs import Job
+from ..store.versions import Version
 
 _LONGEST = 150
 """Characters of a folder's name; file systems take 255 bytes."""
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where one attempt of a job puts its files; no other attempt has the same."""
+
+    workdir: Path
+    """Of the version that may come of it; its final name, as authors keep absolute paths."""
+    tasks: Path
+    """The annotated tasks, while it runs."""
+
+
+def place(model_dir: Path, job: Job) -> Place:
+    """The place of the attempt that has the job now."""
+    name = f"{job.id}.{_attempt(job)}"
+    return Place(project_folder(model_dir, job.project_id) / name, model_dir / "jobs" / job.id / f"{name}.jsonl")
+
+
 def sweep(database: Database, model_dir: Path) -> None:
-    """Delete the folders and data of jobs that are over, unless a version lives in them.
+    """Delete the files of attempts that are over, unless a version lives in them.
 
     What belongs to no job that the store knows is left alone: the store may be the wrong one.
 
     Raises:
         StoreError: the database cannot be read.
     """
-    # Looked at before the store is: a job whose folder exists and that is over now will never need it again.
-    folders = [*model_dir.glob("versions/*/*"), *model_dir.glob("jobs/*/tasks.jsonl")]
-
-    def unneeded(connection: Connection) -> list[Path]:
-        used = {Path(version.workdir).name for version in versions.of_project(connection) if version.workdir}
-        found = []
-        for path in folders:
-            job = jobs.get(connection, path.parent.name if path.name == "tasks.jsonl" else path.name)
-            if job is not None and not job.active and path.name not in used:
-                found.append(path)
-        return found
-
-    for path in database.read(unneeded) if folders else ():
-        if path.name == "tasks.jsonl":
+    # Looked at before the store is: an attempt that begins later has other names, one that is over now cannot
+    # make a version any more.
+    found = [*model_dir.glob("versions/*/*"), *model_dir.glob("jobs/*/*.jsonl")]
+    for path in database.read(_unneeded, found) if found else ():
+        if path.suffix == ".jsonl":
             path.unlink(missing_ok=True)
         else:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _unneeded(connection: Connection, found: list[Path]) -> list[Path]:
+    used = _used(versions.of_project(connection))
+    return [path for path in found if path.name not in used and _is_over(connection, path)]
+
+
+def _is_over(connection: Connection, path: Path) -> bool:
+    """Whether the attempt whose file or folder this is can never make a version any more."""
+    job = _job_of(connection, path)
+    if job is None or not job.active:
+        return job is not None
+    stem, _, attempt = path.name.removesuffix(".jsonl").rpartition(".")
+    return stem == job.id and attempt != _attempt(job)  # without: named after the job alone, by an earlier release
+
+
+def _orphans(connection: Connection, folders: list[Path]) -> list[Path]:
+    used = _used(versions.of_project(connection))
+    return [path for path in folders if path.name not in used and _job_of(connection, path) is None]
+
+
+def _job_of(connection: Connection, path: Path) -> Job | None:
+    name = path.parent.name if path.suffix == ".jsonl" else path.name
+    return jobs.get(connection, name) or jobs.get(connection, name.rpartition(".")[0])
+
+
+def _attempt(job: Job) -> str:
+    return hashlib.sha256((job.lease_owner or "").encode()).hexdigest()[:12]
+
+
+def _used(known: Iterable[Version]) -> set[str]:
+    return {Path(version.workdir).name for version in known if version.workdir}
 
 
 def remove_project(database: Database, model_dir: Path, project_id: str, job_ids: Iterable[str]) -> None:
@@ -50,11 +91,9 @@ def remove_project(database: Database, model_dir: Path, project_id: str, job_ids
     Raises:
         StoreError: the database cannot be read.
     """
-    known = database.read(versions.of_project)
-    used = {Path(version.workdir).name for version in known if version.workdir}
-    for folder in project_folder(model_dir, project_id).glob("*"):
-        if folder.name not in used:
-            shutil.rmtree(folder, ignore_errors=True)
+    folders = list(project_folder(model_dir, project_id).glob("*"))  # before the store: it may come anew
+    for folder in database.read(_orphans, folders):
+        shutil.rmtree(folder, ignore_errors=True)
     remove_jobs(model_dir, job_ids)
 
 

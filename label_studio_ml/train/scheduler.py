@@ -54,10 +54,11 @@ class Scheduler:
         """
         self._database, self._trainers, self._settings = database, trainers, settings
         self._description = description
-        self._owner = leases.new_owner()
+        self._server, self._watch = leases.new_server(), leases.Watch()
         self._housekeeping = Housekeeping(database, settings, description)
-        self._supervisor = Supervisor(database, settings, self._owner, self._housekeeping, on_version, on_job)
-        self._running: set[str] = set()
+        self._supervisor = Supervisor(database, settings, self._housekeeping, on_version, on_job)
+        self._running: set[str | None] = set()
+        """Owners of the leases."""
         self._known: Description | None = None
         self._ahead = time.time() - time.monotonic()
         self._claiming = asyncio.Lock()
@@ -107,11 +108,11 @@ class Scheduler:
             job = await self._claim()
             if job is None:
                 return False
-            self._running.add(job.id)
+            self._running.add(job.lease_owner)
         try:
             await self._supervisor.run(trainer or self._trainers[0], job)
         finally:
-            self._running.discard(job.id)
+            self._running.discard(job.lease_owner)
         return True
 
     async def _follow_clock(self) -> None:
@@ -124,14 +125,15 @@ class Scheduler:
 
     async def _recover(self) -> None:
         """Give back jobs that nobody runs: their lease ran out, or the process that had them is not there."""
-        for job in await self._database.read_async(jobs.started):
-            mine = job.lease_owner == self._owner
-            if job.id not in self._running if mine else leases.is_lost(job):
-                why = "The server stopped while fit() ran."
-                again = "The server stopped while fit() ran, again and again."
-                state = await self._supervisor.release(job, why, again)
-                now = "over already" if state is None else state.value
-                _log.warning("Job %s was left behind by a server that is gone; it is %s now", job.id, now)
+        started = await self._database.read_async(jobs.started)
+        others = [job for job in started if not leases.is_of(job.lease_owner, self._server)]
+        mine = [job for job in started if job not in others and job.lease_owner not in self._running]
+        for job in (*mine, *self._watch.lost(others)):
+            why = "The server stopped while fit() ran."
+            again = "The server stopped while fit() ran, again and again."
+            state = await self._supervisor.release(job, why, again)
+            now = "over already" if state is None else state.value
+            _log.warning("Job %s was left behind by a server that is gone; it is %s now", job.id, now)
 
     async def _take_up(self, description: Description) -> None:
         """Events that came before the class was known, or under other rules."""
@@ -143,4 +145,4 @@ class Scheduler:
         due = await self._database.read_async(jobs.next_due)
         if due is None or due > time.time():
             return None
-        return await self._database.write_async(transitions.claim, self._owner, leases.SECONDS)
+        return await self._database.write_async(transitions.claim, leases.new_owner(self._server), leases.SECONDS)

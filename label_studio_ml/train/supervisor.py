@@ -23,6 +23,12 @@ from .runner import Trains
 _POLL = 1.0
 """Seconds between two looks at whether somebody has cancelled the job."""
 
+_Reason = Literal[
+    "cancelled",  # somebody wants it to end
+    "timeout",  # fit() takes longer than it may
+    "lost",  # another server has it now
+]
+
 _log = logging.getLogger(__name__)
 
 
@@ -40,7 +46,6 @@ class Supervisor:
         self,
         database: Database,
         settings: Settings,
-        owner: str,
         housekeeping: Housekeeping,
         on_version: Callable[[], None],
         on_job: JobListener,
@@ -50,18 +55,17 @@ class Supervisor:
         Args:
             database: the store.
             settings: of this server.
-            owner: of the leases.
             housekeeping: deletes what an ended job leaves behind.
             on_version: told that a job has left a version.
             on_job: told of jobs that have ended.
         """
-        self._database, self._settings, self._owner = database, settings, owner
+        self._database, self._settings = database, settings
         self._housekeeping, self._on_version, self._on_job = housekeeping, on_version, on_job
 
     async def run(self, trainer: Trains, job: Job) -> None:
         """Return when the job is over; cancelled, give it back."""
         loop = asyncio.get_running_loop()
-        work = loop.create_task(trainer.run(job, self._owner))
+        work = loop.create_task(trainer.run(job, job.lease_owner or ""))
         watch = loop.create_task(self._watch(job))
         try:
             await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
@@ -72,7 +76,7 @@ class Supervisor:
         except asyncio.CancelledError:
             work.cancel()
             await trainer.stop()
-            await asyncio.shield(self._database.write_async(transitions.give_back, job.id, self._owner))
+            await asyncio.shield(self._database.write_async(transitions.give_back, job.id, job.lease_owner or ""))
             raise
         finally:
             watch.cancel()
@@ -101,16 +105,19 @@ class Supervisor:
             await self.release(job, text)
             return
         if isinstance(reply, messages.Failed):
-            self._on_job(job, JobState.FAILED, reply.error)
+            current = await self._database.read_async(jobs.get, job.id)
+            if current is not None and current.state is JobState.FAILED:  # else another server has taken it over
+                self._on_job(job, JobState.FAILED, reply.error)
         elif isinstance(reply, messages.Fitted):
             self._on_job(job, JobState.FINISHED, "")
             await contained(self._housekeeping.prune_versions)
             if reply.version is not None:
                 self._on_version()
 
-    async def _watch(self, job: Job) -> Literal["cancelled", "timeout"]:
+    async def _watch(self, job: Job) -> _Reason:
         """Keep the job's lease until it must be ended; returns why."""
         started = renewed = time.monotonic()
+        lost = False
         while True:
             await asyncio.sleep(_POLL)
             limit = self._settings.fit_timeout
@@ -120,21 +127,26 @@ class Supervisor:
                 current = await self._database.read_async(jobs.get, job.id)
                 if current is not None and current.cancel_requested:
                     return "cancelled"
+                mine = current is None or not current.active or current.lease_owner == job.lease_owner
+                if lost and not mine:
+                    return "lost"
+                lost = not mine  # looked at twice: the trainer may just be giving it back, and about to say so
                 if time.monotonic() - renewed > leases.SECONDS / 3:
                     renewed = time.monotonic()
-                    await self._database.write_async(jobs.renew, self._owner, leases.SECONDS)
+                    await self._database.write_async(jobs.renew, job.lease_owner or "", leases.SECONDS)
 
-    async def _give_up(
-        self, trainer: Trains, job: Job, work: asyncio.Task[Any], reason: Literal["cancelled", "timeout"]
-    ) -> None:
+    async def _give_up(self, trainer: Trains, job: Job, work: asyncio.Task[Any], reason: _Reason) -> None:
         await trainer.stop()
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
-        await (self._end_cancelled(job) if reason == "cancelled" else self._end_late(job))
+        if reason == "lost":
+            _log.warning("Job %s is run by another server now; fit() was ended here", job.id)
+        else:
+            await (self._end_cancelled(job) if reason == "cancelled" else self._end_late(job))
         await self._housekeeping.sweep()
 
     async def _end_cancelled(self, job: Job) -> None:
-        if await self._database.write_async(transitions.end_cancelled, job.id, self._owner):
+        if await self._database.write_async(transitions.end_cancelled, job.id, job.lease_owner or ""):
             _log.info("Job %s was cancelled", job.id)
             self._on_job(job, JobState.CANCELLED, "")
         # else it had just finished; its version is found in the store
@@ -142,5 +154,5 @@ class Supervisor:
     async def _end_late(self, job: Job) -> None:
         text = f"fit() took longer than --fit-timeout ({self._settings.fit_timeout:g} s) and was ended."
         _log.error("Job %s: %s", job.id, text)
-        if await self._database.write_async(transitions.fail, job.id, self._owner, text, text):
+        if await self._database.write_async(transitions.fail, job.id, job.lease_owner or "", text, text):
             self._on_job(job, JobState.FAILED, text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from ..settings import Settings
 from ..store import events, jobs, projects, transitions, versions
 from ..store.database import Database
 from ..store.events import Event
-from ..store.jobs import Job
+from ..store.jobs import Job, JobState
 from ..store.projects import Project
 from ..store.versions import Version
 from . import cleanup, promotion
@@ -39,19 +38,35 @@ _log = logging.getLogger(__name__)
 
 def run(model: ModelHost, settings: Settings, database: Database, job_id: str, owner: str) -> messages.Outcome:
     """Run a claimed job: gather data, call fit(), store what came out together with the end of the job."""
-    training = _Training(model, settings, database, job_id, owner)
+    _sweep(settings, database)  # what earlier attempts have left
+    outcome = _run(model, settings, database, job_id, owner)
+    if not isinstance(outcome, messages.Fitted) or outcome.version is None:
+        _sweep(settings, database)
+    return outcome
+
+
+def _sweep(settings: Settings, database: Database) -> None:
+    with contextlib.suppress(StoreError):  # it is done again
+        cleanup.sweep(database, settings.model_dir)
+
+
+def _run(model: ModelHost, settings: Settings, database: Database, job_id: str, owner: str) -> messages.Outcome:
     try:
-        return messages.Fitted(job_id, training.run())
+        return messages.Fitted(job_id, _Training(model, settings, database, job_id, owner).run())
     except LabelStudioError as error:
         reason = logs.redact(f"Waiting for Label Studio: {error}")
         seconds = database.write(transitions.postpone, job_id, owner, reason)
         _log.warning("Job %s waits %.0f s. %s", job_id, seconds or 0.0, error)
         return messages.Postponed(job_id, reason)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the job has failed
+    except Exception as error:  # noqa: BLE001 - whatever it is, the job has failed, unless the store says otherwise
         text = logs.redact(str(error) if isinstance(error, BackendError) else one_line(error))
         detail = child.failure(error)
+        if not database.write(transitions.fail, job_id, owner, text, detail):
+            job = database.read(jobs.get, job_id)
+            if job is not None and job.state is JobState.FINISHED:
+                _log.warning("Job %s is finished, though an error came after it: %s", job_id, text)
+                return messages.Fitted(job_id, job.version)
         _log.error("Job %s failed: %s\n%s", job_id, text, detail)
-        database.write(transitions.fail, job_id, owner, text, detail)
         return messages.Failed(job_id, text, detail)
 
 
@@ -85,10 +100,11 @@ class _Training:
         """The number of the version that came out, None when nothing changed."""
         order = self._read()
         project, parent = order.project, order.parent
-        workdir = cleanup.project_folder(self._settings.model_dir, project.id) / self._job_id
-        tasks = self._settings.model_dir / "jobs" / self._job_id / "tasks.jsonl"
-        with _folder(workdir), _temporary(tasks):
-            annotated, source = self._gather(order, tasks)
+        place = cleanup.place(self._settings.model_dir, order.job)
+        workdir = place.workdir
+        workdir.mkdir(parents=True)
+        with _temporary(place.tasks):
+            annotated, source = self._gather(order, place.tasks)
             _log.info("Job %s: training project %s from version %s", self._job_id, project.id, parent.name)
             trained = self._model.fit(
                 project.id,
@@ -101,7 +117,6 @@ class _Training:
             )
             if trained.changed:
                 return self._keep(order, trained, workdir, annotated, source)
-            shutil.rmtree(workdir, ignore_errors=True)
             _log.info("Job %s: fit() changed nothing; version %s stays", self._job_id, parent.name)
             self._database.write(transitions.finish, self._job_id, self._owner, None)
             return None
@@ -185,18 +200,6 @@ class _Progress:
             self._stored = now
             with contextlib.suppress(StoreError):  # a training must not fail because nobody can watch it
                 self._database.write(jobs.report, self._job_id, self._owner, fraction, self.metrics)
-
-
-@contextlib.contextmanager
-def _folder(path: Path) -> Iterator[None]:
-    """A new folder, which is deleted if something goes wrong."""
-    shutil.rmtree(path, ignore_errors=True)  # an earlier attempt's
-    try:
-        path.mkdir(parents=True)
-        yield
-    except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
-        raise
 
 
 @contextlib.contextmanager

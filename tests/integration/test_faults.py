@@ -185,7 +185,7 @@ class Ordeal:
         kept = {row["workdir"] for row in snapshot.of(project)}
         assert {str(path) for path in (folder.iterdir() if folder.exists() else ())} == kept
         assert all(Path(workdir, "weights").read_text() for workdir in kept)
-        assert not list(self.server.model_dir.glob("jobs/*/tasks.jsonl")), "data of a training goes with it"
+        assert not list(self.server.model_dir.glob("jobs/*/*.jsonl")), "data of a training goes with it"
 
     def _has_no_strangers(self) -> bool:
         workers, trainers = self._processes("predict.worker"), self._processes("train.trainer")

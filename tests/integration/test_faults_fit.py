@@ -54,8 +54,8 @@ def serving(client: httpx.Client) -> str:
 
 
 def folders(server: ServerProcess) -> set[str]:
-    """The job folders below `versions/`."""
-    return {path.name for path in server.model_dir.glob("versions/*/*")}
+    """The jobs that have folders below `versions/`."""
+    return {path.name.rpartition(".")[0] for path in server.model_dir.glob("versions/*/*")}
 
 
 def test_a_fit_that_raises_is_not_tried_again(start_server: StartServer, ledger: Path) -> None:

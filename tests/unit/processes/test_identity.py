@@ -14,7 +14,7 @@ from label_studio_ml.processes import identity
 
 NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc"]
 NAME = "from label_studio_ml.processes import identity; print(identity.name(), flush=True); input()"
-JUDGE = "import sys; from label_studio_ml.processes import identity; print(identity.has_ended(sys.argv[1]))"
+JUDGE = "import sys; from label_studio_ml.processes import identity; print(identity.is_alive(sys.argv[1]))"
 
 
 @contextmanager
@@ -33,38 +33,44 @@ def changed(name: str, **parts: str) -> str:
     return "/".join((named | parts).values())
 
 
-def test_a_process_has_ended_when_it_has_and_not_before() -> None:
+def test_a_process_is_there_until_it_has_ended() -> None:
     with process() as name:
-        assert not identity.has_ended(name)
-    assert identity.has_ended(name)
-    assert not identity.has_ended(identity.name())
+        assert identity.is_alive(name)
+    assert identity.is_alive(name) is False
+    assert identity.is_alive(identity.name())
 
 
-def test_another_process_of_the_same_number_has_ended() -> None:
+def test_another_process_of_the_same_number_is_another() -> None:
     with process() as name:
-        assert identity.has_ended(changed(name, start="1"))
-    assert identity.has_ended(changed(identity.name(), run="before exec()"))
-    assert not identity.has_ended(changed(name, number=str(os.getppid()), start=""))
+        assert identity.is_alive(changed(name, start="1")) is False
+    assert identity.is_alive(changed(identity.name(), run="before exec()")) is False
+    assert identity.is_alive(changed(name, number=str(os.getppid()), start="")) is None
 
 
 @pytest.mark.parametrize("name", ["", "host", "host/1/x/y", "host/1", "/1/2/3", "//"])
 def test_a_name_that_says_too_little_is_doubtful(name: str) -> None:
-    assert not identity.has_ended(name)
+    assert identity.is_alive(name) is None
 
 
 def test_a_process_of_another_machine_is_doubtful() -> None:
     with process() as name:
         pass
-    assert not identity.has_ended(changed(name, place="elsewhere"))
-    assert not identity.has_ended(changed(name, number="none"))
+    assert identity.is_alive(changed(name, place="elsewhere")) is None
+    assert identity.is_alive(changed(name, number="none")) is None
 
 
 def test_where_namespaces_cannot_be_told_apart_every_process_is_doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity, "_place", lambda: "")
     with process() as name:
         pass
-    assert not identity.has_ended(name)
-    assert not identity.has_ended(changed(name, place=""))
+    assert identity.is_alive(name) is None
+    assert identity.is_alive(changed(name, place="")) is None
+
+
+def test_a_process_knows_its_own_name_with_whatever_comes_behind_it() -> None:
+    assert identity.is_here(identity.name())
+    assert identity.is_here(f"{identity.name()}/x/y")
+    assert not identity.is_here(f"{identity.name()}x")
 
 
 def test_containers_of_one_host_name_do_not_take_each_other_for_dead() -> None:
@@ -78,7 +84,7 @@ def test_containers_of_one_host_name_do_not_take_each_other_for_dead() -> None:
     with process(*NAMESPACE) as one, process(*NAMESPACE) as other, process() as outside:
         assert len({one, other, outside}) == 3
         for name in (one, other, outside):
-            assert judged(name, *NAMESPACE) == "False"
-            assert judged(name) == "False"
-    assert judged(one, *NAMESPACE) == "False", "in doubt only its lease tells"
-    assert judged(outside) == "True"
+            assert judged(name, *NAMESPACE) == "None"
+            assert judged(name) == ("True" if name == outside else "None")
+    assert judged(one, *NAMESPACE) == "None", "in doubt only its lease tells"
+    assert judged(outside) == "False"

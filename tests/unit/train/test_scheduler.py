@@ -128,7 +128,7 @@ async def test_a_job_that_was_just_claimed_is_not_taken_for_one_that_was_left_be
 
 
 def dead_owner() -> str:
-    made = "from label_studio_ml.train import leases; print(leases.new_owner())"
+    made = "from label_studio_ml.train import leases; print(leases.new_owner(leases.new_server()))"
     return subprocess.run([sys.executable, "-c", made], check=True, capture_output=True, text=True).stdout.strip()
 
 
@@ -136,12 +136,12 @@ def dead_owner() -> str:
     ("owner", "lease", "left_behind"),
     [
         (dead_owner, 30.0, True),
-        (leases.new_owner, 30.0, False),
+        (lambda: leases.new_owner(leases.new_server()), 30.0, False),
         (lambda: "another host/1/x", 30.0, False),
-        (lambda: "another host/1/x", -1.0, True),
-        (leases.new_owner, -1.0, True),
+        (lambda: "another host/1/x", -1.0, False),
+        (lambda: leases.new_owner(leases.new_server()), -1.0, False),
     ],
-    ids=["dead here", "alive here", "elsewhere", "lease over elsewhere", "lease over here"],
+    ids=["dead here", "alive here", "elsewhere", "clocks differ elsewhere", "clocks differ here"],
 )
 async def test_a_job_is_taken_from_a_server_that_is_gone_and_only_then(
     database: Database, tmp_path: Path, owner: Callable[[], str], lease: float, left_behind: bool
@@ -158,14 +158,27 @@ async def test_a_job_is_taken_from_a_server_that_is_gone_and_only_then(
         assert (job.state, job.lease_owner) == (JobState.STARTED, name)
 
 
+async def test_a_job_whose_lease_is_not_renewed_is_taken_over_and_the_late_attempt_can_end_nothing(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "SECONDS", 0.1)
+    scene = Scene(database, tmp_path, Trainer(WorkerDied("never asked")))
+    job_id = scene.queue()
+    database.write(transitions.claim, "another host/1/x", 30)
+    loop = asyncio.create_task(scene.scheduler.main_loop())
+    await until(lambda: scene.job(job_id).state is JobState.QUEUED, "the job to be taken over")
+    await ended(loop)
+    assert not database.write(transitions.finish, job_id, "another host/1/x", None)
+
+
 async def test_a_job_left_behind_while_it_was_being_cancelled_is_cancelled(
     database: Database, tmp_path: Path
 ) -> None:
     scene = Scene(database, tmp_path, Trainer(WorkerDied("never asked")))
-    job_id = scene.queue()
+    job_id, owner = scene.queue(), dead_owner()
 
     def change(connection: Connection) -> None:
-        transitions.claim(connection, "another host/1/x", -1.0)
+        transitions.claim(connection, owner, 30)
         transitions.cancel(connection, job_id)
 
     database.write(change)

@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy import Connection
 
 from label_studio_ml import settings
 from label_studio_ml.author.host import ModelHost
+from label_studio_ml.errors import StoreError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.processes import messages
 from label_studio_ml.store import events, jobs, projects, transitions, versions
@@ -59,11 +61,12 @@ class Setup:
     def run_job(self, model: type[Any], job_id: str, *, later: float = 0, **options: Any) -> messages.Outcome:
         """Claim the next job, as it will be possible `later` seconds from now, and run it."""
         now = time.time() + later
-        claimed = self.database.write(transitions.claim, ME, 30, now=now)
+        owner = f"{ME}/{uuid.uuid4().hex}"
+        claimed = self.database.write(transitions.claim, owner, 30, now=now)
         assert claimed is not None
         assert claimed.id == job_id
         config = settings.load({}, model_dir=self.model_dir, **options)
-        return training.run(ModelHost(model, {}, config, self.database), config, self.database, job_id, ME)
+        return training.run(ModelHost(model, {}, config, self.database), config, self.database, job_id, owner)
 
     def job(self, job_id: str) -> Job:
         job = self.database.read(jobs.get, job_id)
@@ -103,7 +106,7 @@ def test_what_a_training_leaves_is_inside_the_model_folder_whatever_the_project_
     assert setup.run_job(Plain, job_id) == messages.Fitted(job_id, 1)
     version = setup.version(1, project)
     assert Path(version.workdir).is_dir()
-    assert Path(version.workdir).relative_to(setup.model_dir / "versions").name == job_id
+    assert Path(version.workdir).relative_to(setup.model_dir / "versions").name.startswith(job_id)
     assert (setup.job(job_id).state, setup.job(job_id).version) == (JobState.FINISHED, 1)
 
 
@@ -127,7 +130,7 @@ def test_a_version_knows_which_events_and_tasks_it_was_trained_on(setup: Setup) 
     assert (first["source"], first["tasks"], first["events"]) == ("events", 2, [1, 2])
     assert (second["source"], second["tasks"], second["events"]) == ("events", 2, [3])
     assert first["snapshot"] != second["snapshot"]
-    assert not list((setup.model_dir / "jobs").glob("*/tasks.jsonl"))
+    assert not list((setup.model_dir / "jobs").glob("*/*.jsonl"))
 
 
 def test_a_fit_that_raises_leaves_no_files_and_the_reason_in_one_line_and_in_full(setup: Setup) -> None:
@@ -142,6 +145,58 @@ def test_a_fit_that_raises_leaves_no_files_and_the_reason_in_one_line_and_in_ful
     assert (job.state, job.error) == (JobState.FAILED, "fit() failed: ValueError: no gradient")
     assert 'raise ValueError("no gradient")' in (job.error_detail or "")
     assert not list((setup.model_dir / "versions").rglob("half"))
+
+
+def test_an_error_after_a_commit_that_took_place_leaves_the_version_and_its_files(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Database.write
+
+    def unsure(self: Database, change: Any, *args: Any, **kwargs: Any) -> Any:
+        result = write(self, change, *args, **kwargs)
+        if getattr(change, "__name__", "") == "_publish":
+            raise StoreError("The connection broke.")
+        return result
+
+    monkeypatch.setattr(Database, "write", unsure)
+    reply = setup.run(Measured, scored(0.5))
+    assert reply == messages.Fitted(reply.job_id, 1)
+    assert setup.job(reply.job_id).state is JobState.FINISHED
+    assert Path(setup.version(1).workdir, "weights").is_file()
+
+
+def test_the_next_attempt_deletes_what_one_that_was_killed_has_left(setup: Setup) -> None:
+    class Killed(Measured):
+        def fit(self, event: str, data: Any, workdir: str, **kwargs: Any) -> dict[str, Any]:
+            raise KeyboardInterrupt
+
+    job_id = setup.queue(scored(0.5))
+    with pytest.raises(KeyboardInterrupt):
+        setup.run_job(Killed, job_id)
+    assert len(list((setup.model_dir / "versions").glob("*/*"))) == 1
+    setup.database.write(transitions.release, job_id, setup.job(job_id).lease_owner or "", "It was killed.")
+    assert setup.run_job(Measured, job_id, later=1000) == messages.Fitted(job_id, 1)
+    assert list((setup.model_dir / "versions").glob("*/*")) == [Path(setup.version(1).workdir)]
+
+
+def test_an_attempt_that_lost_its_lease_leaves_alone_what_the_next_one_has(setup: Setup) -> None:
+    job_id = setup.queue(annotated(1, 1))
+    seen: list[Path] = []
+
+    class Overtaken(LabelStudioMLBase):
+        def fit(self, event: str, data: Any, workdir: str, **kwargs: Any) -> dict[str, Any]:
+            Path(workdir, "weights").write_text("w")
+            seen.append(Path(workdir))
+            if len(seen) == 1:
+                owner = setup.job(job_id).lease_owner or ""
+                setup.database.write(transitions.release, job_id, owner, "It stands still.")
+                assert setup.run_job(Overtaken, job_id, later=1000) == messages.Fitted(job_id, 1)
+            return {"weights": workdir}
+
+    reply = setup.run_job(Overtaken, job_id)
+    assert reply == messages.Fitted(job_id, 1)
+    assert Path(setup.version(1).workdir) == seen[1]
+    assert (seen[1] / "weights").is_file()
 
 
 @pytest.mark.timeout(60)
