@@ -65,27 +65,42 @@ _MOST = 1000
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 # A process has one log, so what must not be in it is known to the whole process.
+_own: dict[str, None] = {}
+"""Secrets of the server itself, for as long as the process lives."""
+
 _known: dict[str, None] = {}
+"""Those that came with projects, the one used last at the end."""
+
 _hidden: tuple[str, ...] = ()
-"""The same, the longest first."""
+"""Both, the longest first."""
 
 _hiding = threading.Lock()
 
 
-def hide(*values: str | None) -> None:
+def hide(*values: str | None, own: bool = False) -> None:
     """From now on blank out these very values, and the forms that they take in JSON, in addresses, in bytes.
 
-    Values of less than 6 characters are left alone; of very many the first are forgotten.
+    Values of less than 6 characters are left alone.
+
+    Args:
+        values: the secrets.
+        own: whether they are the server's own, which are never forgotten. Of very many others, those are that were
+            passed here longest ago.
     """
     global _hidden  # noqa: PLW0603 - see above
-    new = [form for value in values if value and len(value) >= _SHORTEST for form in _forms(value)]
-    if all(form in _known for form in new):
-        return
+    forms = dict.fromkeys(form for value in values if value and len(value) >= _SHORTEST for form in _forms(value))
     with _hiding:
-        _known.update(dict.fromkeys(new))
+        new = [form for form in forms if form not in _own and form not in _known]
+        for form in forms:
+            _known.pop(form, None)
+            if own:
+                _own[form] = None
+            elif form not in _own:
+                _known[form] = None
         while len(_known) > _MOST:
             del _known[next(iter(_known))]
-        _hidden = tuple(sorted(_known, key=len, reverse=True))
+        if new:
+            _hidden = tuple(sorted((*_own, *_known), key=len, reverse=True))
 
 
 def _forms(value: str) -> Iterable[str]:

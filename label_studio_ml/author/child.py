@@ -72,7 +72,7 @@ def loaded(
         return
     configure = _configure(frame)
     config = settings.load({}, **configure.settings)
-    logs.hide(*settings.secrets(config), *settings.named_secrets(configure.source.kwargs))
+    logs.hide(*settings.secrets(config), *settings.named_secrets(configure.source.kwargs), own=True)
     logs.guard_output()
     logs.configure(config.log_level, configure.name)
     threading.Thread(target=_end_with, args=(line,), name="watch", daemon=True).start()

@@ -79,7 +79,7 @@ async def open_services(
         StoreError: the model folder cannot be made, or the database not opened.
     """
     promotion.parse(settings.promote_if)  # a mistake in it is better known now than after a long training
-    logs.hide(*secrets(settings), *named_secrets(kwargs or {}))
+    logs.hide(*secrets(settings), *named_secrets(kwargs or {}), own=True)
     async with contextlib.AsyncExitStack() as stack:
         if isinstance(source, type):
             settings = dataclasses.replace(settings, train_debounce=0.0)  # tests should not wait for more events

@@ -177,6 +177,18 @@ def test_of_very_many_values_the_newest_are_known() -> None:
     assert logs.redact("value-00000") == "value-00000"
 
 
+def test_however_many_tokens_come_the_servers_own_secrets_stay_hidden_and_those_in_use() -> None:
+    logs.hide("the-servers-own-secret", own=True)
+    logs.hide("a-projects-token")
+    for number in range(3000):
+        logs.hide(f"another-{number:05}")
+        logs.hide("a-projects-token")
+    assert logs.redact("the-servers-own-secret, a-projects-token") == "***, ***"
+    assert logs.redact("another-00000") == "another-00000"
+    logs.hide("the-servers-own-secret")
+    assert logs.redact("the-servers-own-secret") == "***"
+
+
 @given(
     st.lists(
         st.sampled_from([*"'\"\\=: ,{}[]()@/.-_\n*", "token", "Authorization", "password", "eyJ", "://", "b'"])
