@@ -1,60 +1,121 @@
-"""[web process] One predict worker process as the pool sees it: what it was asked, and how it is doing."""
+"""[web process] One predict worker as the pool sees it: its state, what it was asked, and how it is doing."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from ..errors import LoadError, WorkerDied
+import msgspec
+
+from ..errors import LoadError, SourceError, WorkerDied
 from ..processes import children, messages
-from ..processes.messages import Description, Predict
+from ..processes.messages import Broken, Configure, Description, Predict, Ready, Stop
+from ..settings import Settings
 from .runner import Listener
+from .states import SERVING, WorkerState, transition
 
 _WEIGHT = 0.3
 """How much the last call counts for what a call is expected to take."""
 
 
-@dataclass(eq=False)
+class WorkerEvents(Protocol):
+    """Who is told what happens to workers."""
+
+    def imported(self, worker: Process) -> None:
+        """It has imported the author's code; `description` says what is in it."""
+
+    def broken(self, worker: Process, message: Broken) -> None:
+        """It could not import the author's code, and ends."""
+
+    def call_ended(self, worker: Process) -> None:
+        """It can take another call."""
+
+    def lost(self, worker: Process) -> None:
+        """It has ended, or is about to be."""
+
+
 class _Running:
     """A call that the worker is at, or will be at next."""
 
-    listener: Listener
-    began: float
-    requests: int
+    __slots__ = ("began", "listener", "requests")
+
+    def __init__(self, listener: Listener, requests: int) -> None:
+        self.listener, self.requests = listener, requests
+        self.restart()
+
+    def restart(self) -> None:
+        """Its time begins now."""
+        self.began = time.monotonic()
+
+    def hold(self) -> None:
+        """What it waits for does not count: an instance is being constructed."""
+        self.began = math.inf
 
 
-@dataclass(eq=False)
 class Process:
-    """One worker process.
+    """One worker process."""
 
-    `slot`: its place among the workers, which decides on its device; `most_loaded`: instances it keeps; `limit`:
-    calls it runs at once; `usable`: may be given calls; `served`: requests it has answered; `loaded`: projects with
-    their labeling configs, the latest last; `alone`: its call must not get company; `stuck`: why it was ended;
-    `seconds`: what a call takes of late.
-    """
+    def __init__(self, name: str, slot: int, settings: Settings, events: WorkerEvents) -> None:
+        """Prepare; `start` starts it.
 
-    name: str
-    slot: int
-    most_loaded: int
-    limit: int = 1
-    child: children.Child | None = None
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-    description: Description | None = None
-    broken: Exception | None = None
-    usable: bool = False
-    lost: asyncio.Event = field(default_factory=asyncio.Event)
-    calls: dict[int, _Running] = field(default_factory=dict)
-    asked: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
-    served: int = 0
-    loaded: OrderedDict[tuple[str, str | None], None] = field(default_factory=OrderedDict)
-    alone: bool = False
-    retiring: bool = False
-    stuck: str = ""
-    seconds: float = 0.0
+        Args:
+            name: for logs.
+            slot: its place among the workers, which decides on its device.
+            settings: of this server.
+            events: told what happens.
+        """
+        self.name, self.slot = name, slot
+        self._settings, self._events = settings, events
+        self.state = WorkerState.STARTING
+        self.description: Description | None = None
+        self.failure: Exception | None = None
+        """Why it could not be loaded."""
+        self.end_reason = ""
+        """Why we ended it."""
+        self.limit = 1
+        """Calls it runs at once."""
+        self.served = 0
+        """Requests it has answered."""
+        self.seconds = 0.0
+        """What a call takes of late."""
+        self.loaded: OrderedDict[tuple[str, str | None], None] = OrderedDict()
+        """Projects with their labeling configs that it has instances for, the latest last."""
+        self._child: children.Child | None = None
+        self._calls: dict[int, _Running] = {}
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._settled = asyncio.Event()
+        self._lost = asyncio.Event()
+
+    # --- its life --------------------------------------------------------------------------------------
+
+    async def start(self, environment: dict[str, str], configure: Configure) -> None:
+        """Start the process; it loads the author's code and says how that went."""
+        module = "label_studio_ml.predict.worker"
+        self._child = await children.start(module, environment, self._received, self._connection_lost)
+        self._child.send(messages.encode(configure))
+
+    def become(self, state: WorkerState) -> None:
+        """Go into another state; raises IllegalTransition when it cannot follow."""
+        self.state = transition(self.state, state)
+
+    @property
+    def serves(self) -> bool:
+        """Whether it answers calls."""
+        return self.state in SERVING
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its process has ended."""
+        return self.state is WorkerState.LOST
+
+    @property
+    def pid(self) -> int | None:
+        """Number of its process."""
+        return self._child.pid if self._child is not None else None
 
     @property
     def memory(self) -> int:
@@ -62,85 +123,199 @@ class Process:
         import psutil  # only where somebody asks
 
         try:
-            return int(psutil.Process(self.child.pid).memory_info().rss) if self.child else 0
+            return int(psutil.Process(self.pid).memory_info().rss) if self.pid else 0
         except psutil.Error:
             return 0
 
-    def predict(self, call: Predict, listener: Listener) -> None:
-        """Send a call."""
-        self.calls[call.id] = _Running(listener, time.monotonic(), len(call.sizes))
-        key = (call.project_id, call.label_config)
-        self.loaded[key] = None
-        self.loaded.move_to_end(key)
-        if len(self.loaded) > self.most_loaded:
-            self.loaded.popitem(last=False)
-        self._send(call)
+    async def until_loaded(self) -> None:
+        """Wait until it may be given calls, or never will.
 
-    def ask(self, message: messages.Warm | messages.Store) -> asyncio.Future[Any]:
-        """Send a message; the future brings the reply, or WorkerDied."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if self.child is None or self.lost.is_set():
-            future.set_exception(WorkerDied())
-            return future
-        self.asked[message.id] = future
-        future.add_done_callback(lambda _: self.asked.pop(message.id, None))
-        self._send(message)
-        return future
+        Raises:
+            LoadError: the author's class cannot be loaded.
+            SourceError: there is none.
+            WorkerDied: it ended meanwhile.
+        """
+        await self._settled.wait()
+        if self.failure is not None:
+            raise self.failure
 
-    def received(self, message: messages.FromWorker) -> bool:
-        """Pass on what the worker says; True when a call has ended."""
-        if isinstance(message, messages.Answered):
-            running = self._ended(message.id)
-            self.seconds += _WEIGHT * (message.seconds - self.seconds)
-            self.served += running.requests
-            running.listener.answered(message.answer, message.seconds)
-            return True
-        if isinstance(message, messages.Streamed):
-            self.calls[message.id].listener.streamed(message.answer)
-        elif isinstance(message, messages.Loading):
-            if running_now := self.calls.get(message.id):
-                running_now.began = time.monotonic() if message.over else math.inf
-        elif isinstance(message, messages.Refused):
-            if message.id in self.calls:
-                self._ended(message.id).listener.failed(LoadError(message.error))
-                return True
-            self._reply(message.id, LoadError(message.error))
-        elif isinstance(message, messages.Warmed | messages.Stored):
-            self._reply(message.id, message)
-        return False
+    def finish_loading(self) -> None:
+        """What is to be there from the start is there: it may be given calls."""
+        if self.state is WorkerState.LOADING:
+            self.become(WorkerState.READY)
+        self._settled.set()
 
-    def overdue(self, timeout: float) -> bool:
-        """Whether the author's predict() is at a call for longer than `timeout` seconds."""
-        oldest = min((running.began for running in self.calls.values()), default=math.inf)
-        return time.monotonic() - oldest > timeout
+    def fail_loading(self, error: Exception) -> None:
+        """It will never be given calls."""
+        if self._settled.is_set():
+            return
+        self.failure = error
+        if self.state in (WorkerState.STARTING, WorkerState.LOADING):
+            self.become(WorkerState.BROKEN)
+        self._settled.set()
 
-    def died(self, how: str) -> None:
+    def retire(self) -> None:
+        """Give it nothing more. One that is being ended, or has been, stays what it is."""
+        if WorkerState.RETIRING is not self.state and self.state not in (WorkerState.STUCK, WorkerState.LOST):
+            self.become(WorkerState.RETIRING)
+
+    def end_as_stuck(self, reason: str) -> None:
+        """End it because a call took too long."""
+        self.become(WorkerState.STUCK)
+        self.end_reason = reason
+        self.kill()
+
+    def kill(self) -> None:
+        """End it now."""
+        if self._child is not None:
+            self._child.kill()
+
+    async def end(self, timeout: float) -> None:
+        """Have it finish what it has, and end it after `timeout` seconds whatever it does."""
+        self.retire()
+        if self._child is None:
+            return
+        self._child.send(messages.encode(Stop()))
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._lost.wait(), timeout)
+        self._child.kill()
+        await self._child.wait(5.0)
+
+    def kill_if_exited(self) -> None:
+        """End what it has forked, which holds its socket, when it has ended itself."""
+        if self._child is not None and not self.is_lost and self._child.exited:
+            self._child.kill()
+
+    async def reap(self) -> str:
+        """How it ended; after its connection was lost."""
+        assert self._child is not None  # noqa: S101 - it was started, or it could not be lost
+        return await self._child.ended()
+
+    def fail_calls(self, how: str) -> None:
         """It has ended: tell everybody who waits for it."""
-        running, self.calls = list(self.calls.values()), {}
-        for one in running:
-            one.listener.failed(WorkerDied(self.stuck or how, alone=len(running) == 1, stuck=bool(self.stuck)))
-        for future in list(self.asked.values()):
+        running, self._calls = list(self._calls.values()), {}
+        stuck = bool(self.end_reason)
+        for call in running:
+            call.listener.failed(WorkerDied(self.end_reason or how, alone=len(running) == 1, stuck=stuck))
+        for future in list(self._asked.values()):
             if not future.done():
                 future.set_exception(WorkerDied(how))
 
-    def _send(self, message: messages.ToWorker) -> None:
-        if self.child is not None:  # one that is lost is told so by `died`
-            self.child.send(messages.encode(message))
+    # --- what it is asked ------------------------------------------------------------------------------
 
-    def _ended(self, number: int) -> _Running:
+    @property
+    def calls(self) -> int:
+        """Calls it is at, or will be at next."""
+        return len(self._calls)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anybody waits for it."""
+        return bool(self._calls or self._asked)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the author's predict() is at a call for longer than it may be."""
+        if self._child is None or self.state in (WorkerState.STUCK, WorkerState.LOST) or self._child.exited:
+            return False
+        oldest = min((running.began for running in self._calls.values()), default=math.inf)
+        return time.monotonic() - oldest > self._settings.predict_timeout
+
+    def predict(self, call: Predict, listener: Listener) -> None:
+        """Send a call."""
+        self._calls[call.id] = _Running(listener, len(call.sizes))
+        key = (call.project_id, call.label_config)
+        self.loaded[key] = None
+        self.loaded.move_to_end(key)
+        if len(self.loaded) > self._settings.max_loaded_models:
+            self.loaded.popitem(last=False)
+        self._send(call)
+
+    async def warm(self, project_id: str, label_config: str | None, version: int) -> str:
+        """Have it load an instance; the name of the version.
+
+        Raises:
+            LoadError: it cannot be loaded.
+            WorkerDied: it ended meanwhile.
+        """
+        reply: messages.Warmed = await self._ask(messages.Warm(project_id, label_config, version))
+        return reply.version
+
+    async def store(self, project_id: str, predictions: list[dict[str, Any]]) -> str:
+        """Have it store predictions in Label Studio; what was wrong with that.
+
+        Raises:
+            WorkerDied: it ended meanwhile.
+        """
+        reply: messages.Stored = await self._ask(messages.Store(project_id, predictions))
+        return reply.error
+
+    def _ask(self, message: messages.Warm | messages.Store) -> asyncio.Future[Any]:
+        """Send a message; the future brings the reply, or WorkerDied."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._child is None or self.is_lost:
+            future.set_exception(WorkerDied())
+            return future
+        self._asked[message.id] = future
+        future.add_done_callback(lambda _: self._asked.pop(message.id, None))
+        self._send(message)
+        return future
+
+    def _send(self, message: msgspec.Struct) -> None:
+        if self._child is not None:  # one that is lost is told so by `fail_calls`
+            self._child.send(messages.encode(message))
+
+    # --- what it says ----------------------------------------------------------------------------------
+
+    def _received(self, frame: bytes) -> None:
+        message = messages.from_worker(frame)
+        if isinstance(message, messages.Answered):
+            running = self._end_call(message.id)
+            self.seconds += _WEIGHT * (message.seconds - self.seconds)
+            self.served += running.requests
+            running.listener.answered(message.answer, message.seconds)
+            self._events.call_ended(self)
+        elif isinstance(message, messages.Streamed):
+            self._calls[message.id].listener.streamed(message.answer)
+        elif isinstance(message, messages.Loading):
+            if waiting := self._calls.get(message.id):
+                waiting.restart() if message.over else waiting.hold()
+        elif isinstance(message, messages.Refused):
+            self._refused(message.id, LoadError(message.error))
+        elif isinstance(message, Ready):
+            self._imported(message.description)
+        elif isinstance(message, Broken):
+            self.fail_loading((SourceError if message.usage else LoadError)(message.error))
+            self._events.broken(self, message)
+        elif (future := self._asked.get(message.id)) and not future.done():
+            future.set_result(message)
+
+    def _refused(self, number: int, error: LoadError) -> None:
+        if number in self._calls:
+            self._end_call(number).listener.failed(error)
+            self._events.call_ended(self)
+        elif (future := self._asked.get(number)) and not future.done():
+            future.set_exception(error)
+
+    def _imported(self, description: Description) -> None:
+        if self.state is not WorkerState.STARTING:  # it is not wanted any more
+            return
+        self.description = description
+        self.limit = self._settings.max_concurrent if description.concurrent else self._settings.threads
+        self.become(WorkerState.LOADING)
+        self._events.imported(self)
+
+    def _end_call(self, number: int) -> _Running:
         """A call is over. One that was sent ahead begins only now."""
-        running = self.calls.pop(number)
-        self.alone = False
+        running = self._calls.pop(number)
+        if self.state is WorkerState.ALONE:
+            self.become(WorkerState.READY)
         if self.limit == 1:
-            for waiting in self.calls.values():
-                waiting.began = time.monotonic()
+            for waiting in self._calls.values():
+                waiting.restart()
         return running
 
-    def _reply(self, number: int, reply: Any) -> None:
-        future = self.asked.get(number)
-        if future is None or future.done():
-            return
-        if isinstance(reply, Exception):
-            future.set_exception(reply)
-        else:
-            future.set_result(reply)
+    def _connection_lost(self) -> None:
+        self.become(WorkerState.LOST)
+        self._lost.set()
+        self._events.lost(self)
