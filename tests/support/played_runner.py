@@ -211,11 +211,12 @@ def results(outcome: Predictions) -> list[str]:
     return [json.loads(item) or "" for item in outcome.results]
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool], what: str = "what was expected", patience: float = 60) -> None:
     """Wait until something is so."""
-    with anyio.fail_after(10):
+    with anyio.move_on_after(patience):
         while not condition():  # noqa: ASYNC110 - anything may be asked
             await anyio.sleep(0.01)
+    assert condition(), f"waited {patience:g} s for {what}"
 
 
 def with_ids(*numbers: int) -> list[dict[str, int]]:
