@@ -111,7 +111,7 @@ async def test_a_click_and_strict_mode_get_an_error_at_the_deadline(desks: Desks
     assert results(await other) == ["x"]
 
 
-async def test_the_very_same_request_in_flight_is_answered_once(desks: Desks) -> None:
+async def test_the_very_same_request_asked_at_the_same_time_is_answered_once(desks: Desks) -> None:
     desk = desks()
     asked = [await desk.ask("a", body=b"same") for _ in range(3)]
     other = await desk.ask("a", body=b"other")
