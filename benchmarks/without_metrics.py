@@ -16,7 +16,7 @@ from label_studio_ml.server.metrics import Metrics
 def switch_off() -> None:
     """Make everything that counts or times do nothing: each public method that gives nothing back."""
     for name, method in inspect.getmembers(Metrics, inspect.isfunction):
-        if not name.startswith("_") and name != "watch" and method.__annotations__.get("return") == "None":
+        if not name.startswith("_") and name != "include" and method.__annotations__.get("return") == "None":
             setattr(Metrics, name, _nothing)
     setattr(Metrics, "by_status", _silent)  # noqa: B010 - mypy minds an assignment
     setattr(Metrics, "waited", property(lambda _: _nothing, _nothing))  # noqa: B010 - it sets itself, too
