@@ -91,6 +91,18 @@ def both_ways(server: ServerProcess, body: bytes, headers: bytes = b"") -> bytes
         (TASKS, b"Content-Encoding: rot13\r\n", 400),
         (gzip.compress(TASKS), b"Content-Encoding: gzip\r\n", 200),
     ],
+    ids=[
+        "tasks",
+        "no tasks",
+        "no JSON",
+        "no text",
+        "a number",
+        "a NUL",
+        "too large",
+        "another site",
+        "unknown encoding",
+        "gzip",
+    ],
 )
 def test_every_kind_of_reply_is_the_same_as_by_the_long_way(
     server: ServerProcess, body: bytes, headers: bytes, status: int
