@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,13 +22,21 @@ T = TypeVar("T")
 FAMILY = "PROCESS_FAMILY"
 """Environment variable by which a process and everything it starts is recognised, orphans included."""
 
+_PORTS = 10_000, 32_000
+_random = random.SystemRandom()  # tests seed the other one
+
 
 def free_port() -> int:
-    """A TCP port of this machine that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of this machine that nothing listens on right now.
+
+    Chosen at random below the ports that systems give to outgoing connections: another process that asks at the
+    same moment, or connects somewhere, does not get the same one before a server listens on it.
+    """
+    while True:
+        port = _random.randrange(*_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until(condition: Callable[[], T | None], timeout: float, what: str) -> T:
