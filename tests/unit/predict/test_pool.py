@@ -403,8 +403,9 @@ async def test_real_workers_serve_start_die_get_stuck_and_are_exchanged(
     database.write(projects.save, "1", label_config="<View/>")
     bench = await make(
         Source(str(obedient.OBEDIENT), "Obedient"),
+        [("1", None)],
         workers=2,
-        predict_timeout=1.5,
+        predict_timeout=4.0,
         database_url=database.url,
         model_dir=str(tmp_path),
     )
