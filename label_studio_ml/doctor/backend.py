@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..wire import bodies
-from . import events, health, own_report
+from . import health, own_report, sent_event
 from .caller import PATIENCE, Caller
 from .findings import Findings
 from .played_project import PlayedProject
@@ -53,4 +53,4 @@ def _play(caller: Caller, played: PlayedProject, state: dict[str, Any], findings
     if version is not None:
         Predictions(caller, played, findings, setup.version, version).run()
     trains = state.get("train_events")
-    return events.check(caller, played, findings, trains if isinstance(trains, list) else [])
+    return sent_event.check(caller, played, findings, trains if isinstance(trains, list) else [])

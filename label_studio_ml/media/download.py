@@ -21,7 +21,7 @@ from .. import __version__
 from ..errors import MediaError, one_line
 from .addresses import Origin, parse
 from .names import shown
-from .network import CheckedBackend, Policy, Refused
+from .network import AddressRefused, CheckedBackend, Policy
 
 MAX_REDIRECTS = 5
 _ATTEMPTS = 4
@@ -144,7 +144,7 @@ class _Download:
         try:
             with self._answer(headers) as response:
                 return self._receive(response, offset)
-        except Refused as error:
+        except AddressRefused as error:
             raise MediaError(f"{self._title} is not fetched: {error}.") from error
         except _INTERRUPTIONS as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):

@@ -62,7 +62,7 @@ def _resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class Refused(MediaError):
+class AddressRefused(MediaError):
     """A host that media must not come from; the message is part of a sentence."""
 
 
@@ -86,11 +86,11 @@ class Policy:
         """The addresses of a host, all of them permitted.
 
         Raises:
-            Refused: one is not, or there is none.
+            AddressRefused: one is not, or there is none.
         """
         name = host.strip("[]").rstrip(".").lower()
         if name in _METADATA_NAMES:
-            raise Refused(f"{host} is a metadata service of a cloud, and never fetched from")
+            raise AddressRefused(f"{host} is a metadata service of a cloud, and never fetched from")
         literal = literal_address(name)
         if literal is not None:
             self._check(name, port, literal, host)
@@ -98,7 +98,7 @@ class Policy:
         try:
             found = self._resolve(name, port)
         except (OSError, UnicodeError) as error:
-            raise Refused(f"the host {host} is not known ({error})") from error
+            raise AddressRefused(f"the host {host} is not known ({error})") from error
         for address in found:
             self._check(name, port, ipaddress.ip_address(address.split("%")[0]), host)
         return found
@@ -107,9 +107,9 @@ class Policy:
         shown = host if literal_address(host.strip("[]")) == address else f"{host} ({address})"
         meant = [address, *embedded(address)]
         if any(one in network for one in meant for network in _NEVER):
-            raise Refused(f"{shown} is a link-local, metadata or reserved address, and never fetched from")
+            raise AddressRefused(f"{shown} is a link-local, metadata or reserved address, and never fetched from")
         if not all(is_public(one) or self._permits(name, port, one) for one in meant):
-            raise Refused(
+            raise AddressRefused(
                 f"{shown} is on this machine or in a private network; "
                 "name it in --allow-private-media if media may come from there"
             )

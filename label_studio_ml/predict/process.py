@@ -280,7 +280,7 @@ class Process:
         elif isinstance(message, messages.Loading):
             if waiting := self._calls.get(message.id):
                 waiting.restart() if message.over else waiting.hold()
-        elif isinstance(message, messages.Refused):
+        elif isinstance(message, messages.NotLoaded):
             self._refused(message.id, LoadError(message.error))
         elif isinstance(message, Ready):
             self._imported(message.description)

@@ -54,7 +54,7 @@ def _handle(worker: child.Loaded, message: messages.Warm | messages.Predict | me
         else:
             detail = child.failure(error)
             _log.error("%s\n%s", text, detail)
-            reply = messages.Refused(message.id, text, detail)
+            reply = messages.NotLoaded(message.id, text, detail)
     child.reply(worker.line, reply)
 
 

@@ -209,7 +209,7 @@ class Stored(msgspec.Struct, tag="stored"):
     """Why it did not work; empty when it did."""
 
 
-class Refused(msgspec.Struct, tag="refused"):
+class NotLoaded(msgspec.Struct, tag="not-loaded"):
     """A `Warm` or `Predict` failed as a whole: the instance could not be constructed."""
 
     id: int
@@ -220,7 +220,7 @@ class Refused(msgspec.Struct, tag="refused"):
 
 
 ToWorker = Configure | Warm | Predict | Store | Stop
-FromWorker = Ready | Broken | Warmed | Loading | Streamed | Answered | Stored | Refused
+FromWorker = Ready | Broken | Warmed | Loading | Streamed | Answered | Stored | NotLoaded
 
 
 # --- trainers ------------------------------------------------------------------------------------------

@@ -17,13 +17,13 @@ from ..settings import Settings
 from ..train.manage import Manager
 from . import errors, operations, statuses
 from .counting import Counting
-from .handlers.events import Events
 from .handlers.health import Health
 from .handlers.jobs import Jobs
 from .handlers.predict import OPERATION as PREDICT
 from .handlers.predict import Predict
 from .handlers.projects import Projects
 from .handlers.versions import Versions
+from .handlers.webhooks import Webhooks
 from .openapi import document
 from .security import Security
 from .services import Services, open_services
@@ -32,7 +32,7 @@ OPERATIONS = [
     PREDICT,
     *(
         operation
-        for group in (Health, Projects, Events, Jobs, Versions)
+        for group in (Health, Projects, Webhooks, Jobs, Versions)
         for operation in operations.operations(group)
     ),
 ]
@@ -74,7 +74,7 @@ def _handlers(services: Services) -> Iterable[object]:
         document(OPERATIONS),
     )
     yield Projects(database, active, rollout, services.runner, services.problems, model_dir)
-    yield Events(database, services.training, services.runner)
+    yield Webhooks(database, services.training, services.runner)
     yield Jobs(database, active, manager, services.training)
     yield Versions(database, active, rollout, manager, model_dir)
 

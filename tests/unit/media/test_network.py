@@ -14,7 +14,7 @@ from label_studio_ml import settings
 from label_studio_ml.errors import MediaError
 from label_studio_ml.media.addresses import LabelStudio
 from label_studio_ml.media.files import Media
-from label_studio_ml.media.network import CheckedBackend, Policy, Refused, embedded
+from label_studio_ml.media.network import AddressRefused, CheckedBackend, Policy, embedded
 from tests.support.media_server import MediaServer, media_server
 
 NOTHING = settings.private_hosts("")
@@ -201,7 +201,7 @@ def test_what_could_be_read_in_two_ways_is_refused(address: str, tmp_path: Path)
     ],
 )
 def test_a_name_is_refused_if_any_of_its_addresses_is(found: list[str], reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(AddressRefused, match=reason):
         Policy(NOTHING, resolve=lambda host, port: found).addresses("images.example.org", 80)
 
 
@@ -221,19 +221,19 @@ def test_what_is_named_may_be_private(allowed: str) -> None:
 @pytest.mark.parametrize("allowed", ["", "other.lan", "lan", "10.2.0.0/16", "10.1.2.4"])
 def test_what_is_not_named_may_not(allowed: str) -> None:
     policy = Policy(settings.private_hosts(allowed), resolve=lambda host, port: ["10.1.2.3"])
-    with pytest.raises(Refused):
+    with pytest.raises(AddressRefused):
         policy.addresses("files.lan", 80)
 
 
 def test_label_studios_own_host_is_allowed_on_its_own_port() -> None:
     policy = Policy(NOTHING, ("127.0.0.1", 8080))
     assert policy.addresses("127.0.0.1", 8080) == ["127.0.0.1"]
-    with pytest.raises(Refused):
+    with pytest.raises(AddressRefused):
         policy.addresses("127.0.0.1", 5432)
 
 
 def test_an_unknown_name_is_said_to_be_one() -> None:
-    with pytest.raises(Refused, match=r"the host nothing\.invalid is not known"):
+    with pytest.raises(AddressRefused, match=r"the host nothing\.invalid is not known"):
         Policy(NOTHING).addresses("nothing.invalid", 80)
 
 
@@ -275,7 +275,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to(server: MediaServe
         assert stream.get_extra_info("server_addr") == ("127.0.0.1", port)
     finally:
         stream.close()
-    with pytest.raises(Refused, match="169"):
+    with pytest.raises(AddressRefused, match="169"):
         CheckedBackend(Policy(EVERYTHING, resolve=resolve)).connect_tcp("rebinding.example.org", port)
 
 

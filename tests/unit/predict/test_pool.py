@@ -190,7 +190,7 @@ async def test_what_is_to_be_there_from_the_start_and_cannot_be_constructed_fail
 ) -> None:
     children.warms = False
     bench = await make(preloaded=[("1", None)])
-    children[0].say(messages.Refused(children[0].heard[-1].id, "no weights", ""))
+    children[0].say(messages.NotLoaded(children[0].heard[-1].id, "no weights", ""))
     assert (await bench.pool.settled()).error == "no weights"
     assert bench.states() == [WorkerState.BROKEN]
     with pytest.raises(LoadError, match="no weights"):

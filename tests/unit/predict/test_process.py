@@ -124,7 +124,7 @@ async def test_a_call_that_needs_an_instance_that_cannot_be_made_fails(
     worker, child = await ready(events, children)
     listener = NotingListener()
     worker.predict(made := call(), listener)
-    child.say(messages.Refused(made.id, "no weights", ""))
+    child.say(messages.NotLoaded(made.id, "no weights", ""))
     await settle()
     assert isinstance(listener.error, LoadError)
     assert (events.heard, worker.calls) == (["call ended"], 0)

@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from label_studio_ml.errors import RequestError, StoreError
 from label_studio_ml.predict.status import ModelStatus
-from label_studio_ml.server.handlers.events import Events
+from label_studio_ml.server.handlers.webhooks import Webhooks
 from label_studio_ml.server.metrics import Metrics
 from label_studio_ml.server.problems import Problems
 from label_studio_ml.server.training import Training
@@ -80,7 +80,7 @@ class Scene:
         rollout: Any = self.rollout
         model: Any = self.model
         training = Training(intake, scheduler, rollout, self.problems, in_process=in_process)
-        self.handlers = Events(database, training, model)
+        self.handlers = Webhooks(database, training, model)
 
 
 @pytest.fixture

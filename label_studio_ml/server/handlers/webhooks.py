@@ -23,7 +23,7 @@ _GLANCE = 0.1
 """Seconds between two looks at whether the job is there."""
 
 
-class Events:
+class Webhooks:
     """Webhooks, and the call that older versions make instead."""
 
     def __init__(self, database: Database, training: Training, runner: Runner) -> None:
