@@ -23,7 +23,10 @@ from ..problems import Problems
 from ..rollout import Rollout
 
 SETUP_PATIENCE = 1.0
-"""Seconds that `/setup` gives a model to load, so that it can name its version; Label Studio waits for 3."""
+"""Seconds that `/setup` gives a model to load, so that it can name its version.
+
+Label Studio waits longer: `Deadlines.setup`.
+"""
 
 
 class Projects:

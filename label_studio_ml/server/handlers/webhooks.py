@@ -17,7 +17,10 @@ from ..operations import post
 from ..training import Training
 
 TRAIN_PATIENCE = 60.0
-"""Seconds that `/train` gives a class to load, so that it can name the job; Label Studio waits for 100."""
+"""Seconds that `/train` gives a class to load, so that it can name the job.
+
+Label Studio waits longer: `Deadlines.train`.
+"""
 
 _GLANCE = 0.1
 """Seconds between two looks at whether the job is there."""
