@@ -151,7 +151,7 @@ class Supervisor:
             if not said_why:
                 _log.error("%s (pid %s) %s", worker.name.capitalize(), worker.pid, worker.end_reason or how)
             self._on_restart()
-            if isinstance(worker.failure, WorkerDied):
+            if isinstance(worker.failure, WorkerDied) and not self._workers.others_serve(worker):
                 self._died_loading += 1
                 if self._died_loading > 1:  # the first time may have been an accident
                     self._failed(worker, str(worker.failure))

@@ -178,6 +178,8 @@ def choose(connection: Connection, project_id: str, number: int) -> None:
 def take_over(connection: Connection, project_id: str, number: int) -> bool:
     """`activate` a version that waited to be loaded; False when somebody chose another one meanwhile."""
     current, candidate = active(connection, project_id), get(connection, project_id, number)
+    if current is not None and current.number == number:
+        return True  # another server on this store was quicker
     if current is None or candidate is None or current.number > number or candidate.state != "new":
         return False
     activate(connection, project_id, number)

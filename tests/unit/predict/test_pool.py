@@ -242,6 +242,24 @@ async def test_workers_that_end_again_and_again_while_they_load_fail_the_model_a
     await until(lambda: bench.pool.status.state == "ready", "the model to be ready")
 
 
+async def test_workers_that_end_while_others_answer_do_not_count_against_the_model(
+    make: Make, children: PlayedChildren
+) -> None:
+    bench = await make(workers=2)
+    children.imports = None
+    children[0].go()
+    await until(lambda: len(children) == 3, "a replacement")
+    children[2].go()
+    await settle()
+    bench.pool.retry()
+    await until(lambda: len(children) == 4, "another one")
+    children[1].go()
+    await settle()
+    children[3].go()
+    await settle()
+    assert bench.pool.status.state == "ready", "the first that ends with nobody left may have been an accident"
+
+
 async def test_a_call_that_takes_too_long_ends_its_worker(make: Make, children: PlayedChildren) -> None:
     bench = await make(predict_timeout=0.01)
     listener = bench.submit()

@@ -222,6 +222,13 @@ def test_a_version_that_somebody_chose_is_not_replaced_by_those_that_were_waitin
     assert active(write).number == 4
 
 
+def test_servers_that_load_the_same_version_at_once_all_serve_it(write: Write) -> None:
+    publish(write)
+    assert write(lambda connection: versions.take_over(connection, "1", 1)) is True
+    assert write(lambda connection: versions.take_over(connection, "1", 1)) is True
+    assert active(write).number == 1
+
+
 def test_the_next_training_starts_from_the_newest_version_that_may_still_serve(write: Write) -> None:
     def newest() -> int:
         found: Version = write(lambda connection: versions.newest(connection, "1"))
